@@ -1,0 +1,26 @@
+#include "core/config.hpp"
+
+#include <charconv>
+
+namespace fleet {
+
+std::string to_string(const Endpoint& e) {
+  const bool v6 = e.address.find(':') != std::string::npos;
+  return (v6 ? "[" + e.address + "]" : e.address) + ":" + std::to_string(e.port);
+}
+
+std::optional<Endpoint> parse_endpoint(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+  auto host = text.substr(0, colon);
+  const auto port_text = text.substr(colon + 1);
+  const bool bracketed = host.front() == '[' && host.back() == ']' && host.size() > 2;
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (bracketed != (host.find(':') != std::string_view::npos)) return std::nullopt;
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
+  if (error != std::errc() || end != port_text.data() + port_text.size()) return std::nullopt;
+  return Endpoint{std::string(host), port};
+}
+
+}  // namespace fleet

@@ -1,0 +1,93 @@
+// What the operator asked for: fleet.toml as plain values with every default filled in. libs/config makes it from text.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/fields.hpp"
+#include "core/names.hpp"
+
+namespace fleet {
+
+using std::chrono::milliseconds;
+
+// An IP address (textual, IPv6 without brackets) and a port, as written "0.0.0.0:80" or "[::]:80".
+struct Endpoint {
+  std::string address;
+  std::uint16_t port = 0;
+  FLEET_FIELDS(Endpoint, address, port)
+};
+std::string to_string(const Endpoint&);  // "0.0.0.0:80", "[::]:80"
+std::optional<Endpoint> parse_endpoint(std::string_view);
+
+struct ApiConfig {
+  std::optional<Endpoint> listen;  // absent: unix socket only
+  std::string token_file, certificate, key;  // empty: none
+  FLEET_FIELDS(ApiConfig, listen, token_file, certificate, key)
+};
+
+struct ProxyConfig {
+  std::uint32_t workers = 0;  // 0 in the file's absence means one per core; filled in by the loader's caller
+  std::vector<Endpoint> http, https;
+  FLEET_FIELDS(ProxyConfig, workers, http, https)
+};
+
+struct TlsConfig {
+  std::string certificate, key;  // PEM files; certificate: leaf first, then the chain
+  FLEET_FIELDS(TlsConfig, certificate, key)
+};
+
+enum class HttpsRedirect : std::uint8_t { off, same_uri, home };
+FLEET_NAMES(HttpsRedirect, "off", "same-uri", "home")
+
+enum class HealthKind : std::uint8_t { http, tcp, command, notify };
+FLEET_NAMES(HealthKind, "http", "tcp", "command", "notify")
+
+struct HealthConfig {
+  HealthKind kind = HealthKind::http;
+  std::string path = "/";             // http
+  std::vector<std::string> command;   // command
+  milliseconds interval{1000}, timeout{2000}, start_timeout{60000};
+  std::uint32_t healthy = 2, unhealthy = 3;  // consecutive successes to join, failures to leave
+  FLEET_FIELDS(HealthConfig, kind, path, command, interval, timeout, start_timeout, healthy, unhealthy)
+};
+
+struct DrainConfig {
+  milliseconds timeout{30000};
+  std::string stop_signal = "SIGTERM";
+  milliseconds stop_timeout{10000};
+  FLEET_FIELDS(DrainConfig, timeout, stop_signal, stop_timeout)
+};
+
+struct AppConfig {
+  std::string name;
+  std::vector<std::string> hosts;  // lower case, no port; empty: any host
+  std::string path = "/";
+  HttpsRedirect https_redirect = HttpsRedirect::off;
+  std::vector<std::string> command;
+  std::map<std::string, std::string> env;
+  std::uint32_t instances = 1;
+  bool rewrite_redirects = true;
+  std::uint32_t keep_releases = 5;  // besides the current one
+  HealthConfig health;
+  DrainConfig drain;
+  FLEET_FIELDS(AppConfig, name, hosts, path, https_redirect, command, env, instances, rewrite_redirects, keep_releases,
+               health, drain)
+};
+
+struct Config {
+  std::string state_dir, run_dir;
+  std::uint16_t port_first = 20000, port_last = 29999;  // loopback ports handed to instances
+  bool allow_root = false;  // instances may run as root when fleetd does
+  ApiConfig api;
+  ProxyConfig proxy;
+  std::vector<TlsConfig> tls;
+  std::vector<AppConfig> apps;  // by name
+  FLEET_FIELDS(Config, state_dir, run_dir, port_first, port_last, allow_root, api, proxy, tls, apps)
+};
+
+}  // namespace fleet
