@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "core/names.hpp"
+
 namespace fleet {
 
 // What a caller may want to act on; everything else is text. fleetctl's exit codes derive from these.
@@ -23,6 +25,8 @@ enum class ErrorKind : std::uint8_t {
   denied,       // not allowed
   aborted,      // asked to stop
 };
+FLEET_NAMES(ErrorKind, "internal", "usage", "not_found", "busy", "unhealthy", "fetch", "verify", "unreachable",
+            "denied", "aborted")
 
 struct Error {
   ErrorKind kind = ErrorKind::internal;

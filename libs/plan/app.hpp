@@ -1,0 +1,116 @@
+// What happens next to one application: step(state, event, now) -> {state, actions, wake_at}. Pure: no clock, no I/O.
+//
+// The caller saves the state before it performs the actions. Whatever it was doing when it died, it comes back with
+// Recovered, and the same machine finishes or undoes what was under way.
+//
+// Time is the caller's monotonic clock in milliseconds, which must not run while the caller cannot listen (stopped,
+// or not running), so that no deadline passes for want of a listener.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/config.hpp"
+#include "core/fields.hpp"
+#include "core/result.hpp"
+#include "core/routes.hpp"
+#include "plan/instance.hpp"
+#include "plan/rollout.hpp"
+
+namespace fleet::plan {
+
+struct AppState {
+  std::string name;
+  std::uint64_t current = 0, previous = 0;  // releases; 0: none
+  std::uint64_t next_release = 1, next_serial = 1, next_deployment = 1;
+  std::string current_sha256;
+  std::vector<Instance> instances;
+  std::optional<Rollout> rollout;
+  std::uint64_t published = 0;  // generation of the table that last changed for this app
+  bool removed = false;         // no longer configured; forgotten when its last instance is gone
+  FLEET_FIELDS(AppState, name, current, previous, next_release, next_serial, next_deployment, current_sha256,
+               instances, rollout, published, removed)
+};
+
+// ---- events --------------------------------------------------------------------------------------------------------
+
+struct Request {
+  RolloutKind kind = RolloutKind::deploy;
+  std::string url, sha256;    // deploy
+  std::uint64_t release = 0;  // rollback: which; 0: the previous one
+  std::string requested_by;
+};
+struct Fetched { std::string sha256; };
+struct FetchFailed { ErrorKind kind = ErrorKind::fetch; std::string error; };
+struct Started { std::string instance; std::uint32_t pid = 0; std::uint64_t start_time = 0; };
+struct Probed { std::string instance; ProbeOutcome outcome = ProbeOutcome::failed; std::string detail; };
+struct NotifiedReady { std::string instance; };
+struct Ended { std::string instance; std::string how; };  // "exited with code 3", "killed by SIGSEGV", "cannot start x"
+struct Acked { std::uint64_t generation = 0; };           // every live worker routes by this table or a later one
+struct Drained { std::string instance; };                 // no live worker has anything left on it
+struct Abort { std::string requested_by; };
+struct Configured {};  // the configuration given in Context has changed
+struct Removed {};     // the app is no longer configured
+// A fleetd has come back: these run (id -> its Started), the others do not. `boot`: the machine was restarted.
+struct Recovered { std::map<std::string, Started> running; bool boot = false; };
+struct Tick {};
+
+using Event = std::variant<Request, Fetched, FetchFailed, Started, Probed, NotifiedReady, Ended, Acked, Drained, Abort,
+                           Configured, Removed, Recovered, Tick>;
+
+// ---- actions -------------------------------------------------------------------------------------------------------
+
+struct Fetch { std::string url, sha256; std::uint64_t release = 0; };
+struct CancelFetch {};
+struct DiscardRelease { std::uint64_t release = 0; };  // fetched, but not to be kept
+struct KeepRelease { std::uint64_t release = 0; };     // fetched and new: on record from now on
+struct Start { std::string instance; };
+struct Probe { std::string instance; };
+struct Stop { std::string instance; };                 // the configured signal, then SIGKILL to the tree
+struct Forget { std::string instance; };               // its process is gone and on record
+struct Publish { std::uint64_t generation = 0; };
+struct Report { std::string type, message; std::map<std::string, std::string> data; };
+struct Finish { Rollout rollout; };                    // the rollout is over
+
+using Action =
+    std::variant<Fetch, CancelFetch, DiscardRelease, KeepRelease, Start, Probe, Stop, Forget, Publish, Report, Finish>;
+
+// ---- the machine ---------------------------------------------------------------------------------------------------
+
+struct Context {
+  const AppConfig& config;
+  milliseconds now{0};
+  std::uint64_t next_generation = 1;  // what a Publish in this step is numbered
+};
+
+struct Step {
+  AppState state;
+  std::vector<Action> actions;
+  std::optional<milliseconds> wake_at;  // feed Tick then, if nothing came before
+};
+
+Step step(AppState state, const Event& event, const Context& context);
+
+// Whether a request may be given to step() now: `busy` while a rollout runs (but a rollback may overtake a deploy
+// whose old instances still run), `not_found` for a release there is none of, `usage` otherwise. `kept`: whether a
+// release directory is there.
+Result<> admit(const AppState& state, const Request& request, const std::function<bool(std::uint64_t)>& kept);
+
+// Whether an abort may be given to step() now.
+Result<> admit_abort(const AppState& state);
+
+// The app's part of the routing table.
+Route route_of(const AppState& state, const AppConfig& config);
+
+// Every instance that serves, or is meant to, is ready or cannot be for now: what a starting fleetd waits for.
+bool is_settled(const AppState& state);
+
+// "starting", "serving", "degraded" (some instances out of rotation), "down" (all are), "idle" (nothing deployed).
+std::string_view health_of(const AppState& state);
+
+}  // namespace fleet::plan
