@@ -1,0 +1,55 @@
+// What the API asks of fleetd. The server (server.hpp) speaks HTTP and knows nothing of deploying; whoever implements
+// this knows nothing of HTTP. All calls come on the io_context's thread and answer at once, or as a Task.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "api/event_log.hpp"
+#include "api/views.hpp"
+#include "core/result.hpp"
+#include "net/task.hpp"
+
+namespace fleet::api {
+
+struct DeployRequest {
+  std::string url, sha256;   // sha256: 64 lower-case hex digits, or empty; url: not empty, no control characters
+  std::string requested_by;  // "uid 1000", "token"
+};
+
+struct LogQuery {
+  std::optional<std::uint64_t> release;  // absent: all there are
+  std::uint32_t lines = 100;             // at most, the newest; 1..10000
+  std::string cursor;                    // not empty: only what came after the answer that carried this cursor
+};
+
+// Errors' kinds become HTTP statuses: usage 400, denied 403, not_found 404, busy 409, unreachable 503, others 500.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual StatusView status() = 0;
+  virtual Result<DeploymentView> deployment(DeploymentId id) = 0;  // not_found
+  virtual Result<ReleasesView> releases(const std::string& app) = 0;
+  // Called every 200 ms with the cursor while somebody follows.
+  virtual Result<LogsView> logs(const std::string& app, const LogQuery& query) = 0;
+
+  // Each records the deployment before it answers. busy: another of this app is under way; not_found: no such app
+  // (or release); usage: nothing to restart or to roll back to.
+  virtual Result<DeploymentId> deploy(const std::string& app, DeployRequest request) = 0;
+  virtual Result<DeploymentId> rollback(const std::string& app, std::optional<std::uint64_t> release,
+                                        const std::string& requested_by) = 0;
+  virtual Result<DeploymentId> restart(const std::string& app, const std::string& requested_by) = 0;
+  // Asks for an abort; not_found: no such deployment; usage: it is over, or past its commit.
+  virtual Result<> abort(DeploymentId id, const std::string& requested_by) = 0;
+
+  // Reads the configuration again; an error leaves the old one wholly in force.
+  virtual net::Task<Result<>> reload() = 0;
+  // Called after its 202 has been written. stop_apps: drain the workers and stop all applications first.
+  virtual void shutdown(bool stop_apps) = 0;
+
+  virtual EventLog& events() = 0;
+};
+
+}  // namespace fleet::api

@@ -1,0 +1,302 @@
+// What the API shows and takes, as plain values: the JSON is these fields by these names. openapi.json describes the
+// same, and a unit test holds the two together. fleetctl reads with the same types.
+//
+// Times are RFC 3339 in UTC with milliseconds ("2026-11-22T23:31:10.123Z"); a null says "not known" or "not yet".
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/fields.hpp"
+#include "core/names.hpp"
+#include "core/result.hpp"
+
+namespace fleet::api {
+
+using DeploymentId = std::uint64_t;
+using std::chrono::milliseconds;
+
+// ---- deployments ---------------------------------------------------------------------------------------------------
+
+enum class DeploymentKind : std::uint8_t { deploy, rollback, restart };
+FLEET_NAMES(DeploymentKind, "deploy", "rollback", "restart")
+
+enum class DeploymentState : std::uint8_t { running, succeeded, failed, aborted };
+FLEET_NAMES(DeploymentState, "running", "succeeded", "failed", "aborted")
+
+enum class Phase : std::uint8_t { prepare, warm, commit, drain, retire, done, abort };
+FLEET_NAMES(Phase, "prepare", "warm", "commit", "drain", "retire", "done", "abort")
+
+enum class Outcome : std::uint8_t {
+  changed,          // the app runs what was asked for
+  already_current,  // it did so before; nothing was done
+  kept_old,         // failed or aborted before the switch; the old release never left
+  rolled_back,      // switched, then switched back
+};
+FLEET_NAMES(Outcome, "changed", "already_current", "kept_old", "rolled_back")
+
+struct PhaseTime {
+  Phase phase = Phase::prepare;
+  milliseconds ms{0};
+  FLEET_FIELDS(PhaseTime, phase, ms)
+};
+
+enum class Step : std::uint8_t { download, verify, unpack };
+FLEET_NAMES(Step, "download", "verify", "unpack")
+
+// How far the fetch is. Bytes; total 0: unknown.
+struct Progress {
+  Step step = Step::download;
+  std::uint64_t bytes = 0, total = 0;
+  FLEET_FIELDS(Progress, step, bytes, total)
+};
+
+// Why a deployment failed. log_tail: the candidate's last lines, oldest first.
+struct Failure {
+  ErrorKind kind = ErrorKind::internal;
+  std::string text;
+  std::optional<std::int32_t> exit_code, signal;  // of the candidate that ended; signal: its number
+  std::vector<std::string> log_tail;
+  FLEET_FIELDS(Failure, kind, text, exit_code, signal, log_tail)
+};
+
+// What the change cost: requests of this app from the start of the deployment to its end.
+struct Receipt {
+  std::uint64_t requests = 0;  // answered by the application, completely
+  std::uint64_t failed = 0;    // answered by fleet's own 502, 503 or 504, or cut short
+  std::uint64_t retried = 0, held = 0, client_aborted = 0;
+  std::uint64_t cut = 0;  // still in flight at the drain deadline (counted in failed too)
+  milliseconds longest_drain_ms{0};
+  FLEET_FIELDS(Receipt, requests, failed, retried, held, client_aborted, cut, longest_drain_ms)
+};
+
+struct DeploymentView {
+  DeploymentId id = 0;
+  std::string app;
+  DeploymentKind kind = DeploymentKind::deploy;
+  std::string url;     // of the artifact, without user information and query
+  std::string sha256;  // as asked for, then as found; lower-case hex or empty
+  std::optional<std::uint64_t> release, previous_release;
+  DeploymentState state = DeploymentState::running;
+  Phase phase = Phase::prepare;
+  std::optional<Outcome> outcome;  // null while running
+  std::optional<Failure> error;
+  std::string started_at;
+  std::optional<std::string> finished_at;
+  std::vector<PhaseTime> phases;     // those ended, in order
+  std::optional<Progress> progress;  // while something is fetched
+  std::optional<Receipt> receipt;    // once switched
+  std::string requested_by;
+  FLEET_FIELDS(DeploymentView, id, app, kind, url, sha256, release, previous_release, state, phase, outcome, error,
+               started_at, finished_at, phases, progress, receipt, requested_by)
+};
+
+// ---- status --------------------------------------------------------------------------------------------------------
+
+enum class WorkerState : std::uint8_t {
+  starting,   // not yet accepting
+  accepting,
+  draining,   // finishes what it has; its successor accepts
+  waiting,    // ended by itself; started again after a pause
+};
+FLEET_NAMES(WorkerState, "starting", "accepting", "draining", "waiting")
+
+struct WorkerView {
+  std::uint32_t slot = 0;
+  std::uint32_t pid = 0;
+  WorkerState state = WorkerState::starting;
+  std::uint32_t connections = 0;
+  std::string id;
+  std::uint32_t restarts = 0;  // unasked for, of this slot
+  FLEET_FIELDS(WorkerView, slot, pid, state, connections, id, restarts)
+};
+
+enum class InstanceState : std::uint8_t {
+  starting,   // not yet healthy
+  ready,      // takes requests
+  unhealthy,  // runs, fails its health checks, takes no requests
+  draining,   // finishes the requests it has
+  stopping,   // told to end
+  waiting,    // ended by itself; started again after a pause
+};
+FLEET_NAMES(InstanceState, "starting", "ready", "unhealthy", "draining", "stopping", "waiting")
+
+struct InstanceView {
+  std::string id;
+  std::uint64_t release = 0;
+  InstanceState state = InstanceState::starting;
+  std::uint32_t pid = 0;  // 0: none
+  std::uint16_t port = 0;
+  std::uint32_t in_flight = 0;
+  std::uint32_t restarts = 0;
+  std::string since;  // in this state
+  FLEET_FIELDS(InstanceView, id, release, state, pid, port, in_flight, restarts, since)
+};
+
+enum class AppState : std::uint8_t {
+  idle,      // nothing was deployed yet
+  starting,  // a release is to run, none of its instances has been ready yet
+  serving,   // all instances of the current release are ready
+  degraded,  // some are
+  down,      // none is
+};
+FLEET_NAMES(AppState, "idle", "starting", "serving", "degraded", "down")
+
+struct AppView {
+  std::string name;
+  std::optional<std::uint64_t> release;
+  std::string release_url;  // without user information and query
+  AppState state = AppState::idle;
+  std::vector<std::string> hosts;  // empty: any
+  std::string path;
+  std::uint32_t wanted = 0;  // instances of the current release, as configured
+  std::optional<DeploymentView> deployment;  // the one under way
+  std::vector<InstanceView> instances;
+  FLEET_FIELDS(AppView, name, release, release_url, state, hosts, path, wanted, deployment, instances)
+};
+
+struct StatusView {
+  std::string version;
+  std::uint64_t generation = 0;  // of the routing table in force
+  std::uint32_t pid = 0;
+  std::string started_at;
+  std::vector<WorkerView> workers;
+  std::vector<AppView> apps;
+  FLEET_FIELDS(StatusView, version, generation, pid, started_at, workers, apps)
+};
+
+struct ReleaseView {
+  std::uint64_t release = 0;
+  std::string url, sha256;
+  std::uint64_t bytes = 0;  // unpacked, on disk
+  std::string created_at;
+  bool current = false;
+  bool retained = false;  // its files are here, so it can be rolled back to
+  FLEET_FIELDS(ReleaseView, release, url, sha256, bytes, created_at, current, retained)
+};
+
+struct ReleasesView {
+  std::string app;
+  std::vector<ReleaseView> releases;  // newest first
+  FLEET_FIELDS(ReleasesView, app, releases)
+};
+
+// ---- logs and events -----------------------------------------------------------------------------------------------
+
+struct LogLine {
+  std::string instance;
+  std::uint64_t release = 0;
+  std::string text;  // one line without its end, as the application wrote it
+  FLEET_FIELDS(LogLine, instance, release, text)
+};
+
+struct LogsView {
+  std::vector<LogLine> lines;  // oldest first
+  std::string cursor;          // opaque: where to read on (LogQuery::cursor)
+  FLEET_FIELDS(LogsView, lines, cursor)
+};
+
+enum class EventType : std::uint8_t {
+  deployment_started,
+  deployment_phase,     // data: phase
+  deployment_progress,  // data: step, bytes, total; only the newest is kept
+  deployment_finished,  // data: outcome, error_kind; the last of its deployment
+  instance_started,     // data: instance, release, pid, port
+  instance_ready,
+  instance_unhealthy,
+  instance_exited,      // data: exit_code, signal
+  instance_stopped,     // as asked
+  route_published,      // data: generation
+  worker_started,       // data: slot, pid
+  worker_exited,
+  app_state,            // data: state
+  config_reloaded,
+  gap,                  // events before this one were dropped for this reader
+};
+FLEET_NAMES(EventType, "deployment.started", "deployment.phase", "deployment.progress", "deployment.finished",
+            "instance.started", "instance.ready", "instance.unhealthy", "instance.exited", "instance.stopped",
+            "route.published", "worker.started", "worker.exited", "app.state", "config.reloaded", "gap")
+
+// The facts of an event; in JSON the null ones are left out.
+struct EventData {
+  std::optional<Phase> phase;
+  std::optional<Step> step;
+  std::optional<std::uint64_t> bytes, total;
+  std::optional<Outcome> outcome;
+  std::optional<ErrorKind> error_kind;
+  std::optional<std::string> instance;
+  std::optional<std::uint64_t> release;
+  std::optional<std::uint32_t> pid, port, slot;
+  std::optional<std::int32_t> exit_code, signal;
+  std::optional<std::uint64_t> generation;
+  std::optional<AppState> state;
+  FLEET_FIELDS(EventData, phase, step, bytes, total, outcome, error_kind, instance, release, pid, port, slot, exit_code,
+               signal, generation, state)
+};
+
+struct EventView {
+  std::uint64_t seq = 0;  // ascending; deployment.progress and gap carry that of the event before them
+  std::string time;
+  std::optional<std::string> app;
+  std::optional<DeploymentId> deployment;
+  EventType type = EventType::app_state;
+  std::string message;  // one line for people
+  EventData data;
+  FLEET_FIELDS(EventView, seq, time, app, deployment, type, message, data)
+};
+
+// Without follow: those there are.
+struct EventsView {
+  std::vector<EventView> events;
+  FLEET_FIELDS(EventsView, events)
+};
+
+// ---- requests and small answers ------------------------------------------------------------------------------------
+
+struct DeployBody {
+  std::string url;     // http, https, file, or an absolute path on fleetd's machine
+  std::string sha256;  // hex; empty: not checked
+  FLEET_FIELDS(DeployBody, url, sha256)
+};
+
+struct RollbackBody {
+  std::optional<std::uint64_t> release;  // null: the one before the current
+  FLEET_FIELDS(RollbackBody, release)
+};
+
+struct ShutdownBody {
+  bool apps = false;  // stop workers and applications too; else they go on serving
+  FLEET_FIELDS(ShutdownBody, apps)
+};
+
+// 202: under way.
+struct AcceptedView {
+  DeploymentId id = 0;
+  FLEET_FIELDS(AcceptedView, id)
+};
+
+struct HealthView {
+  std::string status = "ok";
+  FLEET_FIELDS(HealthView, status)
+};
+
+// 200/202 where there is nothing else to say.
+struct DoneView {
+  std::string message;
+  FLEET_FIELDS(DoneView, message)
+};
+
+// RFC 9457, application/problem+json.
+struct Problem {
+  std::string type, title;
+  std::uint32_t status = 500;
+  std::string detail;
+  ErrorKind kind = ErrorKind::internal;
+  std::optional<DeploymentId> deployment;  // busy: the one that runs
+  FLEET_FIELDS(Problem, type, title, status, detail, kind, deployment)
+};
+
+}  // namespace fleet::api
