@@ -1,0 +1,637 @@
+#include "plan/app.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace fleet::plan {
+namespace {
+
+// An instance that stayed up this long starts its back-off from the beginning.
+constexpr milliseconds kGoodWhile{60'000};
+// The shim kills at stop_timeout; if nothing is heard of it this much later, it is told again.
+constexpr milliseconds kStopPatience{5'000};
+
+std::string version(std::uint64_t release) { return "v" + std::to_string(release); }
+
+std::string seconds(milliseconds time) {
+  const auto ms = time.count();
+  return ms % 1000 == 0 ? std::to_string(ms / 1000) + "s" : std::to_string(ms) + "ms";
+}
+
+class Machine {
+ public:
+  Machine(AppState state, const Context& context) : state_(std::move(state)), ctx_(context) {}
+
+  Step run(const Event& event) {
+    const Route before = route_of(state_, ctx_.config);
+    std::visit([this](const auto& e) { on(e); }, event);
+    settle();
+    if (publish_ || route_of(state_, ctx_.config) != before) {
+      state_.published = ctx_.next_generation;
+      act(Publish{ctx_.next_generation});
+    }
+    const auto wake_at = next_wake();
+    return Step{std::move(state_), std::move(actions_), wake_at};
+  }
+
+ private:
+  // -- events --
+
+  void on(const Request& request) {
+    if (overtakes(request)) return repoint(request);
+    if (state_.rollout || state_.removed) return;
+    begin(request);
+    auto& rollout = *state_.rollout;
+    switch (request.kind) {
+      case RolloutKind::deploy:
+        if (!request.sha256.empty() && request.sha256 == state_.current_sha256) return rollout_event(RolloutEvent::current);
+        return act(Fetch{request.url, request.sha256, state_.next_release});
+      case RolloutKind::rollback:
+        rollout.release = request.release != 0 ? request.release : state_.previous;
+        return rollout_event(rollout.release == state_.current ? RolloutEvent::current : RolloutEvent::fetched);
+      case RolloutKind::restart:
+        rollout.release = state_.current;
+        return rollout_event(RolloutEvent::fetched);
+    }
+  }
+
+  void on(const Fetched& fetched) {
+    if (!fetching()) return act(DiscardRelease{state_.next_release});
+    state_.rollout->sha256 = fetched.sha256;
+    if (fetched.sha256 == state_.current_sha256) {
+      act(DiscardRelease{state_.next_release});
+      return rollout_event(RolloutEvent::current);
+    }
+    state_.rollout->release = state_.next_release++;
+    act(KeepRelease{state_.rollout->release});
+    rollout_event(RolloutEvent::fetched);
+  }
+
+  void on(const FetchFailed& failed) {
+    if (fetching()) fail_rollout(failed.kind, failed.error, "");
+  }
+
+  void on(const Started& started) {
+    Instance* instance = find(started.instance);
+    if (!instance) return;
+    instance->pid = started.pid;
+    instance->start_time = started.start_time;
+    apply(*instance, InstanceEvent::started);
+  }
+
+  void on(const Probed& probed) {
+    Instance* instance = find(probed.instance);
+    if (!instance || !is_probed(instance->phase)) return;
+    const bool starting = instance->phase == InstancePhase::warming || instance->phase == InstancePhase::warm;
+    if (probed.outcome != ProbeOutcome::passed && !probed.detail.empty()) instance->trouble = probed.detail;
+    switch (on_probe(instance->health, ctx_.config.health, probed.outcome, starting, ctx_.now)) {
+      case Verdict::unchanged: return;
+      case Verdict::healthy: return apply(*instance, InstanceEvent::healthy);
+      case Verdict::unhealthy: return apply(*instance, InstanceEvent::unhealthy);
+    }
+  }
+
+  void on(const NotifiedReady& ready) {
+    Instance* instance = find(ready.instance);
+    if (instance && ctx_.config.health.kind == HealthKind::notify) apply(*instance, InstanceEvent::healthy);
+  }
+
+  void on(const Ended& ended) {
+    Instance* instance = find(ended.instance);
+    if (!instance || !is_running(instance->phase)) return;
+    if (instance->phase != InstancePhase::stopping) instance->trouble = ended.how;
+    report("instance.exited", instance->id + " " + ended.how,
+           {{"instance", instance->id}, {"how", ended.how}, {"release", version(instance->release)},
+            {"expected", instance->phase == InstancePhase::stopping ? "true" : "false"}});
+    apply(*instance, InstanceEvent::ended);
+  }
+
+  void on(const Acked& acked) {
+    for (auto& instance : state_.instances) {
+      if (instance.phase == InstancePhase::evicting && instance.generation <= acked.generation) {
+        apply(instance, InstanceEvent::let_go);
+      }
+    }
+    if (state_.rollout && state_.rollout->phase == RolloutPhase::commit &&
+        state_.rollout->generation <= acked.generation) {
+      rollout_event(RolloutEvent::acked);
+    }
+  }
+
+  void on(const Drained& drained) {
+    if (Instance* instance = find(drained.instance)) apply(*instance, InstanceEvent::drained);
+  }
+
+  void on(const Abort& abort) {
+    if (!state_.rollout || !before_commit(state_.rollout->phase)) return;
+    fail_rollout(ErrorKind::aborted, "aborted by " + abort.requested_by, "", RolloutEvent::abort);
+  }
+
+  void on(const Configured&) {
+    state_.removed = false;
+    scale();
+  }
+
+  void on(const Removed&) {
+    state_.removed = true;
+    if (state_.rollout && before_commit(state_.rollout->phase)) {
+      fail_rollout(ErrorKind::aborted, "the app was removed from the configuration", "", RolloutEvent::abort);
+    }
+    for (auto& instance : state_.instances) leave(instance);
+  }
+
+  void on(const Recovered& recovered) {
+    publish_ = true;
+    for (auto& instance : state_.instances) recover(instance, recovered);
+    if (!state_.rollout) return scale();
+    auto& rollout = *state_.rollout;
+    rollout.generation = ctx_.next_generation;
+    if (rollout.phase == RolloutPhase::prepare) act(Fetch{rollout.url, rollout.sha256, state_.next_release});
+  }
+
+  void on(const Tick&) {}
+
+  void recover(Instance& instance, const Recovered& recovered) {
+    instance.health = {};
+    if (instance.generation != 0) instance.generation = ctx_.next_generation;
+    if (!is_running(instance.phase)) {
+      if (recovered.boot && instance.phase == InstancePhase::backoff) restart_now(instance);
+      return;
+    }
+    const auto found = recovered.running.find(instance.id);
+    if (found != recovered.running.end()) {
+      instance.pid = found->second.pid;
+      instance.start_time = found->second.start_time;
+      instance.health = instance.phase == InstancePhase::warming || instance.phase == InstancePhase::warm
+                            ? begin_probing(ctx_.now)
+                            : watch(ctx_.config.health, ctx_.now);
+      if (instance.phase == InstancePhase::starting) apply(instance, InstanceEvent::started);
+      if (instance.phase == InstancePhase::stopping) act(Stop{instance.id});
+      return;
+    }
+    if (instance.phase == InstancePhase::starting && !recovered.boot) {
+      // Saved, and never begun: begin it now. Under a new id, for traces of the first attempt may be left.
+      act(Forget{instance.id});
+      return renew(instance);
+    }
+    const bool was_wanted = instance.wanted && !instance.candidate;
+    on(Ended{instance.id, recovered.boot ? "ended with the machine's restart" : "ended while fleetd was away"});
+    if (recovered.boot && was_wanted) restart_now(instance);
+  }
+
+  void restart_now(Instance& instance) {
+    if (instance.phase != InstancePhase::backoff) return;
+    instance.crashes = 0;
+    instance.deadline = ctx_.now;
+  }
+
+  // -- instances --
+
+  void apply(Instance& instance, InstanceEvent event) {
+    const auto from = instance.phase;
+    advance(instance, event);
+    if (instance.candidate) candidate_event(instance, from, event);
+  }
+
+  void advance(Instance& instance, InstanceEvent event) {
+    const auto phase = instance.phase;
+    switch (instance_step(phase, event)) {
+      case InstanceStep::ignore: return;
+      case InstanceStep::to_warming:
+        instance.health = begin_probing(ctx_.now);
+        return enter(instance, InstancePhase::warming);
+      case InstanceStep::to_warm: return enter(instance, InstancePhase::warm);
+      case InstanceStep::to_ready:
+        if (phase != InstancePhase::unhealthy) instance.health = watch(ctx_.config.health, ctx_.now);
+        return enter(instance, InstancePhase::ready);
+      case InstanceStep::to_unhealthy: return enter(instance, InstancePhase::unhealthy);
+      case InstanceStep::to_draining: return enter(instance, InstancePhase::draining);
+      case InstanceStep::to_evicting: return enter(instance, InstancePhase::evicting);
+      case InstanceStep::to_gone:
+        act(Forget{instance.id});
+        return enter(instance, InstancePhase::gone);
+      case InstanceStep::stop:
+        act(Stop{instance.id});
+        return enter(instance, InstancePhase::stopping);
+      case InstanceStep::end:
+        act(Forget{instance.id});
+        if (!instance.wanted || instance.candidate) return enter(instance, InstancePhase::gone);
+        instance.crashes = phase == InstancePhase::ready && ctx_.now - instance.since >= kGoodWhile
+                               ? 1
+                               : instance.crashes + 1;
+        return enter(instance, InstancePhase::backoff);
+      case InstanceStep::restart:
+        ++instance.restarts;
+        return renew(instance);
+    }
+  }
+
+  void enter(Instance& instance, InstancePhase phase) {
+    const auto& config = ctx_.config;
+    const auto from = instance.phase;
+    instance.phase = phase;
+    instance.since = ctx_.now;
+    instance.deadline = milliseconds(0);
+    const std::map<std::string, std::string> facts = {{"instance", instance.id},
+                                                      {"release", version(instance.release)},
+                                                      {"from", std::string(name(from))},
+                                                      {"to", std::string(name(phase))}};
+    switch (phase) {
+      case InstancePhase::starting:
+        instance.deadline = ctx_.now + config.health.start_timeout;
+        break;
+      case InstancePhase::warming:
+        // A candidate's time runs from the beginning of the phase, however often it comes and goes.
+        instance.deadline = (instance.candidate && state_.rollout ? state_.rollout->since : ctx_.now) +
+                            config.health.start_timeout;
+        if (from == InstancePhase::starting) {
+          report("instance.started", instance.id + " started with pid " + std::to_string(instance.pid), facts);
+        }
+        break;
+      case InstancePhase::warm: break;
+      case InstancePhase::ready:
+        instance.generation = 0;
+        report("instance.ready", instance.id + " is in rotation", facts);
+        break;
+      case InstancePhase::unhealthy:
+        report("instance.unhealthy", instance.id + " is out of rotation: " + instance.trouble, facts);
+        break;
+      case InstancePhase::draining:
+        instance.generation = ctx_.next_generation;
+        instance.deadline = ctx_.now + config.drain.timeout;
+        break;
+      case InstancePhase::evicting:
+        instance.generation = ctx_.next_generation;
+        publish_ = true;
+        break;
+      case InstancePhase::stopping:
+        instance.deadline = ctx_.now + config.drain.stop_timeout + kStopPatience;
+        break;
+      case InstancePhase::backoff:
+        instance.deadline = ctx_.now + backoff_delay(instance.crashes);
+        break;
+      case InstancePhase::gone:
+        report("instance.stopped", instance.id + " is gone", facts);
+        break;
+    }
+  }
+
+  // A new process in this one's place.
+  void renew(Instance& instance) {
+    instance.id = state_.name + "-" + version(instance.release) + "-" + std::to_string(state_.next_serial++);
+    instance.port = 0;
+    instance.pid = 0;
+    instance.start_time = 0;
+    instance.health = {};
+    enter(instance, InstancePhase::starting);
+    act(Start{instance.id});
+  }
+
+  void add_instance(std::uint64_t release, std::uint32_t index, bool candidate) {
+    Instance instance;
+    instance.release = release;
+    instance.index = index;
+    instance.candidate = candidate;
+    renew(state_.instances.emplace_back(std::move(instance)));
+  }
+
+  void leave(Instance& instance) {
+    instance.wanted = false;
+    apply(instance, InstanceEvent::leave);
+  }
+
+  // As many wanted instances of the current release as are configured.
+  void scale() {
+    if (state_.rollout || state_.removed || state_.current == 0) return;
+    std::set<std::uint32_t> present;
+    for (auto& instance : state_.instances) {
+      if (!instance.wanted) continue;
+      if (instance.index >= ctx_.config.instances || !present.insert(instance.index).second) leave(instance);
+    }
+    for (std::uint32_t index = 0; index < ctx_.config.instances; ++index) {
+      if (!present.contains(index)) add_instance(state_.current, index, false);
+    }
+  }
+
+  // -- the rollout --
+
+  bool fetching() const { return state_.rollout && state_.rollout->phase == RolloutPhase::prepare; }
+
+  void begin(const Request& request) {
+    Rollout rollout;
+    rollout.deployment = state_.name + "." + std::to_string(state_.next_deployment++);
+    rollout.kind = request.kind;
+    rollout.url = request.url;
+    rollout.sha256 = request.sha256;
+    rollout.requested_by = request.requested_by;
+    rollout.previous = state_.current;
+    rollout.began = rollout.since = ctx_.now;
+    state_.rollout = std::move(rollout);
+    report("deployment.started", std::string(name(request.kind)) + " of " + state_.name,
+           {{"kind", std::string(name(request.kind))}, {"url", request.url}, {"by", request.requested_by}});
+  }
+
+  void candidate_event(const Instance& instance, InstancePhase from, InstanceEvent event) {
+    if (!state_.rollout || state_.rollout->phase != RolloutPhase::warm) return;
+    if (event == InstanceEvent::ended) {
+      fail_rollout(ErrorKind::unhealthy, instance.id + " " + instance.trouble + " before it was healthy", instance.id);
+    } else if (event == InstanceEvent::timeout && instance_step(from, event) == InstanceStep::stop) {
+      fail_rollout(ErrorKind::unhealthy,
+                   instance.id + " was not healthy within " + seconds(ctx_.config.health.start_timeout) +
+                       (instance.trouble.empty() ? "" : " (last probe: " + instance.trouble + ")"),
+                   instance.id);
+    }
+  }
+
+  void fail_rollout(ErrorKind kind, std::string error, std::string instance, RolloutEvent event = RolloutEvent::failed) {
+    auto& rollout = *state_.rollout;
+    if (!before_commit(rollout.phase)) return;
+    if (rollout.phase == RolloutPhase::prepare) act(CancelFetch{});
+    rollout.error_kind = kind;
+    rollout.error = std::move(error);
+    rollout.failed_instance = std::move(instance);
+    rollout_event(event);
+  }
+
+  void rollout_event(RolloutEvent event) {
+    switch (rollout_step(state_.rollout->phase, event)) {
+      case RolloutStep::ignore: return;
+      case RolloutStep::to_warm:
+        enter(RolloutPhase::warm);
+        for (std::uint32_t i = 0; i < ctx_.config.instances; ++i) add_instance(state_.rollout->release, i, true);
+        return;
+      case RolloutStep::to_commit: return commit();
+      case RolloutStep::to_drain: return enter(RolloutPhase::drain);
+      case RolloutStep::to_retire: return enter(RolloutPhase::retire);
+      case RolloutStep::to_done: return finish();
+      case RolloutStep::to_abort:
+        enter(RolloutPhase::abort);
+        for (auto& instance : state_.instances) {
+          if (instance.candidate) leave(instance);
+        }
+        return;
+    }
+  }
+
+  void enter(RolloutPhase phase) {
+    auto& rollout = *state_.rollout;
+    const auto from = rollout.phase;
+    rollout.phases.push_back({from, ctx_.now - rollout.since});
+    rollout.phase = phase;
+    rollout.since = ctx_.now;
+    if (phase == RolloutPhase::done) return;
+    report("deployment.phase", std::string(name(from)) + " -> " + std::string(name(phase)),
+           {{"from", std::string(name(from))}, {"phase", std::string(name(phase))},
+            {"release", rollout.release == 0 ? "" : version(rollout.release)}});
+  }
+
+  void commit() {
+    enter(RolloutPhase::commit);
+    for (auto& instance : state_.instances) {
+      if (instance.candidate) {
+        instance.candidate = false;
+        apply(instance, InstanceEvent::join);
+      } else {
+        leave(instance);
+      }
+    }
+    switch_to(state_.rollout->release, state_.rollout->sha256);
+  }
+
+  void switch_to(std::uint64_t release, std::string sha256) {
+    if (release != state_.current) state_.previous = std::exchange(state_.current, release);
+    state_.current_sha256 = std::move(sha256);
+    state_.rollout->generation = ctx_.next_generation;
+    publish_ = true;
+  }
+
+  bool overtakes(const Request& request) const {
+    if (request.kind != RolloutKind::rollback || !state_.rollout || state_.removed) return false;
+    const auto& rollout = *state_.rollout;
+    if (rollout.phase != RolloutPhase::commit && rollout.phase != RolloutPhase::drain) return false;
+    if (rollout.previous == rollout.release || (request.release != 0 && request.release != rollout.previous)) return false;
+    std::size_t old = 0;
+    for (const auto& instance : state_.instances) {
+      if (instance.release != rollout.previous) continue;
+      if (instance.phase != InstancePhase::draining) return false;
+      ++old;
+    }
+    return old > 0;
+  }
+
+  // A rollback while the old instances still run: they come back, and those of the new release go.
+  void repoint(const Request& request) {
+    const Rollout overtaken = *state_.rollout;
+    state_.rollout->error_kind = ErrorKind::aborted;
+    state_.rollout->error = "rolled back by " + request.requested_by;
+    state_.rollout->outcome = Outcome::rolled_back;
+    finish();
+    begin(request);
+    state_.rollout->release = overtaken.previous;
+    enter(RolloutPhase::commit);
+    for (auto& instance : state_.instances) {
+      if (instance.release != overtaken.previous) {
+        leave(instance);
+      } else {
+        instance.wanted = true;
+        apply(instance, InstanceEvent::join);
+      }
+    }
+    switch_to(overtaken.previous, request.sha256);
+  }
+
+  void finish() {
+    const auto from = state_.rollout->phase;
+    enter(RolloutPhase::done);
+    Rollout rollout = std::move(*state_.rollout);
+    state_.rollout.reset();
+    if (rollout.outcome == Outcome::pending) {
+      rollout.outcome = from == RolloutPhase::abort     ? Outcome::kept_old
+                        : from == RolloutPhase::prepare ? Outcome::already_current
+                                                        : Outcome::changed;
+    }
+    if (rollout.outcome == Outcome::already_current) rollout.release = state_.current;
+    if (rollout.outcome == Outcome::kept_old && rollout.kind == RolloutKind::deploy && rollout.release != 0) {
+      act(DiscardRelease{rollout.release});
+    }
+    act(Finish{std::move(rollout)});
+    scale();
+  }
+
+  // -- what follows from where things stand --
+
+  void settle() {
+    for (std::size_t i = 0; i < state_.instances.size(); ++i) {
+      auto& instance = state_.instances[i];
+      if (instance.phase == InstancePhase::warm && !instance.candidate) apply(instance, InstanceEvent::join);
+      if (instance.deadline.count() > 0 && instance.deadline <= ctx_.now) apply(instance, InstanceEvent::timeout);
+    }
+    settle_rollout();
+    std::erase_if(state_.instances, [](const Instance& i) { return i.phase == InstancePhase::gone; });
+    probe_due();
+  }
+
+  void settle_rollout() {
+    const auto none = [this](auto predicate) { return std::ranges::none_of(state_.instances, predicate); };
+    if (!state_.rollout) return;
+    if (state_.rollout->phase == RolloutPhase::warm &&
+        none([](const Instance& i) { return i.candidate && i.phase != InstancePhase::warm; })) {
+      rollout_event(RolloutEvent::all_warm);
+    }
+    if (state_.rollout->phase == RolloutPhase::drain && none([](const Instance& i) {
+          return i.phase == InstancePhase::draining || i.phase == InstancePhase::evicting;
+        })) {
+      rollout_event(RolloutEvent::drained);
+    }
+    if (state_.rollout->phase == RolloutPhase::retire &&
+        none([](const Instance& i) { return !i.wanted && i.phase == InstancePhase::stopping; })) {
+      rollout_event(RolloutEvent::stopped);
+    } else if (state_.rollout->phase == RolloutPhase::abort &&
+               none([](const Instance& i) { return i.candidate && i.phase != InstancePhase::gone; })) {
+      rollout_event(RolloutEvent::stopped);
+    }
+  }
+
+  void probe_due() {
+    if (ctx_.config.health.kind == HealthKind::notify) return;
+    for (auto& instance : state_.instances) {
+      auto& health = instance.health;
+      if (!is_probed(instance.phase) || health.probing || health.next_probe > ctx_.now) continue;
+      health.probing = true;
+      act(Probe{instance.id});
+    }
+  }
+
+  std::optional<milliseconds> next_wake() const {
+    std::optional<milliseconds> at;
+    const auto consider = [&](milliseconds time) { at = at ? std::min(*at, time) : time; };
+    for (const auto& instance : state_.instances) {
+      if (instance.deadline.count() > 0) consider(instance.deadline);
+      if (ctx_.config.health.kind != HealthKind::notify && is_probed(instance.phase) && !instance.health.probing) {
+        consider(instance.health.next_probe);
+      }
+    }
+    return at;
+  }
+
+  Instance* find(const std::string& id) {
+    const auto found = std::ranges::find(state_.instances, id, &Instance::id);
+    return found == state_.instances.end() ? nullptr : &*found;
+  }
+
+  void act(Action action) { actions_.push_back(std::move(action)); }
+  void report(std::string type, std::string message, std::map<std::string, std::string> data) {
+    if (state_.rollout) data.emplace("deployment", state_.rollout->deployment);
+    act(Report{std::move(type), std::move(message), std::move(data)});
+  }
+
+  AppState state_;
+  const Context& ctx_;
+  std::vector<Action> actions_;
+  bool publish_ = false;
+};
+
+}  // namespace
+
+Step step(AppState state, const Event& event, const Context& context) {
+  return Machine(std::move(state), context).run(event);
+}
+
+Result<> admit(const AppState& state, const Request& request, const std::function<bool(std::uint64_t)>& kept) {
+  if (state.removed) return fail(ErrorKind::not_found, "app \"" + state.name + "\" is being removed");
+  if (state.rollout) {
+    const auto& rollout = *state.rollout;
+    const bool can_repoint =
+        request.kind == RolloutKind::rollback &&
+        (rollout.phase == RolloutPhase::commit || rollout.phase == RolloutPhase::drain) &&
+        rollout.previous != 0 && rollout.previous != rollout.release &&
+        (request.release == 0 || request.release == rollout.previous) &&
+        std::ranges::all_of(state.instances, [&](const Instance& i) {
+          return i.release != rollout.previous || i.phase == InstancePhase::draining;
+        }) && std::ranges::any_of(state.instances, [&](const Instance& i) { return i.release == rollout.previous; });
+    if (!can_repoint) {
+      return fail(ErrorKind::busy, std::string(name(rollout.kind)) + " " + rollout.deployment + " of \"" + state.name +
+                                       "\" is under way (" + std::string(name(rollout.phase)) + ", by " +
+                                       rollout.requested_by + ")");
+    }
+    return {};
+  }
+  switch (request.kind) {
+    case RolloutKind::deploy: return {};
+    case RolloutKind::restart:
+      if (state.current == 0) return fail(ErrorKind::not_found, "app \"" + state.name + "\" has no release to restart");
+      if (!kept(state.current)) {
+        return fail(ErrorKind::not_found, "the files of " + version(state.current) + " of \"" + state.name + "\" are gone");
+      }
+      return {};
+    case RolloutKind::rollback: {
+      const auto release = request.release != 0 ? request.release : state.previous;
+      if (release == 0) return fail(ErrorKind::not_found, "app \"" + state.name + "\" has no previous release");
+      if (release != state.current && !kept(release)) {
+        return fail(ErrorKind::not_found, "app \"" + state.name + "\" has no release " + version(release) +
+                                              " any more (see fleetctl releases)");
+      }
+      return {};
+    }
+  }
+  return {};
+}
+
+Result<> admit_abort(const AppState& state) {
+  if (!state.rollout) return fail(ErrorKind::not_found, "no deployment of \"" + state.name + "\" is under way");
+  if (state.rollout->phase == RolloutPhase::abort) return {};
+  if (!before_commit(state.rollout->phase)) {
+    return fail(ErrorKind::usage, "deployment " + state.rollout->deployment +
+                                      " has switched already (to undo it: fleetctl rollback --app " + state.name + ")");
+  }
+  return {};
+}
+
+Route route_of(const AppState& state, const AppConfig& config) {
+  Route route;
+  route.app = state.name;
+  route.hosts = config.hosts;
+  route.path = config.path;
+  route.https_redirect = config.https_redirect;
+  route.rewrite_redirects = config.rewrite_redirects;
+  for (const auto& instance : state.instances) {
+    const bool drains = instance.phase == InstancePhase::draining || instance.phase == InstancePhase::unhealthy;
+    if (instance.phase != InstancePhase::ready && !drains) continue;
+    auto release = std::ranges::find(route.releases, instance.release, &RouteRelease::release);
+    if (release == route.releases.end()) {
+      RouteRelease added;
+      added.release = instance.release;
+      added.accepts = instance.release == state.current ? Accepts::everyone : Accepts::nobody;
+      release = route.releases.insert(route.releases.end(), std::move(added));
+    }
+    Target target;
+    target.id = instance.id;
+    target.endpoint = Endpoint{"127.0.0.1", instance.port};
+    target.state = drains ? TargetState::draining : TargetState::ready;
+    release->targets.push_back(std::move(target));
+  }
+  return route;
+}
+
+bool is_settled(const AppState& state) {
+  return std::ranges::none_of(state.instances, [](const Instance& i) {
+    const bool on_its_way = i.phase == InstancePhase::starting || i.phase == InstancePhase::warming ||
+                            i.phase == InstancePhase::warm || i.phase == InstancePhase::backoff;
+    return i.wanted && !i.candidate && on_its_way && i.crashes == 0;
+  });
+}
+
+std::string_view health_of(const AppState& state) {
+  if (state.current == 0) return "idle";
+  std::size_t wanted = 0, ready = 0, settling = 0;
+  for (const auto& instance : state.instances) {
+    if (!instance.wanted || instance.candidate) continue;
+    ++wanted;
+    if (instance.phase == InstancePhase::ready) ++ready;
+    if (instance.crashes == 0 && instance.phase != InstancePhase::unhealthy) ++settling;
+  }
+  if (ready > 0) return ready == wanted ? "serving" : "degraded";
+  return settling == wanted && wanted > 0 ? "starting" : "down";
+}
+
+}  // namespace fleet::plan
