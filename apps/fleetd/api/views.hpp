@@ -16,7 +16,7 @@
 
 namespace fleet::api {
 
-using DeploymentId = std::uint64_t;
+using DeploymentId = std::string;  // "shop.17"
 using std::chrono::milliseconds;
 
 // ---- deployments ---------------------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ struct Receipt {
 };
 
 struct DeploymentView {
-  DeploymentId id = 0;
+  DeploymentId id;
   std::string app;
   DeploymentKind kind = DeploymentKind::deploy;
   std::string url;     // of the artifact, without user information and query
@@ -100,9 +100,9 @@ enum class WorkerState : std::uint8_t {
   starting,   // not yet accepting
   accepting,
   draining,   // finishes what it has; its successor accepts
-  waiting,    // ended by itself; started again after a pause
+  backoff,    // ended by itself; started again after a pause
 };
-FLEET_NAMES(WorkerState, "starting", "accepting", "draining", "waiting")
+FLEET_NAMES(WorkerState, "starting", "accepting", "draining", "backoff")
 
 struct WorkerView {
   std::uint32_t slot = 0;
@@ -114,15 +114,21 @@ struct WorkerView {
   FLEET_FIELDS(WorkerView, slot, pid, state, connections, id, restarts)
 };
 
+// As in plan/instance.hpp, by the same names.
 enum class InstanceState : std::uint8_t {
-  starting,   // not yet healthy
+  starting,
+  warming,    // runs; not yet healthy
+  warm,       // healthy; waits for the switch
   ready,      // takes requests
   unhealthy,  // runs, fails its health checks, takes no requests
-  draining,   // finishes the requests it has
+  draining,   // takes no new requests, finishes those it has
+  evicting,   // ended by itself; leaves rotation
   stopping,   // told to end
-  waiting,    // ended by itself; started again after a pause
+  backoff,    // ended by itself; started again after a pause
+  gone,
 };
-FLEET_NAMES(InstanceState, "starting", "ready", "unhealthy", "draining", "stopping", "waiting")
+FLEET_NAMES(InstanceState, "starting", "warming", "warm", "ready", "unhealthy", "draining", "evicting", "stopping",
+            "backoff", "gone")
 
 struct InstanceView {
   std::string id;
@@ -274,7 +280,7 @@ struct ShutdownBody {
 
 // 202: under way.
 struct AcceptedView {
-  DeploymentId id = 0;
+  DeploymentId id;
   FLEET_FIELDS(AcceptedView, id)
 };
 
