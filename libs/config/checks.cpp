@@ -1,0 +1,146 @@
+#include "config/checks.hpp"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+#include <utility>
+
+#include "config/command.hpp"
+
+namespace fleet::config {
+namespace {
+
+const Node kNothing{};
+
+const Node& child(const Node& node, std::string_view name) {
+  const auto* found = node.find(name);
+  return found == nullptr ? kNothing : *found;
+}
+
+// The place of an element of a list, of the list when there is none.
+Position element(const Node& list, std::size_t index) {
+  const auto* array = std::get_if<Array>(&list.value);
+  return array != nullptr && index < array->size() ? (*array)[index].at : list.at;
+}
+
+std::string at_line(Position at) { return "line " + std::to_string(at.line); }
+
+bool is_loopback(const Endpoint& endpoint) { return endpoint.address.starts_with("127.") || endpoint.address == "::1"; }
+
+void check_api(const ApiConfig& api, const Node& table, const Context& context) {
+  if (!api.listen || is_loopback(*api.listen)) {
+    if (api.certificate.empty() == api.key.empty()) return;
+    return context.problem(table.where(api.key.empty() ? "certificate" : "key"), "certificate and key go together");
+  }
+  for (const auto* name : {"token_file", "certificate", "key"}) {
+    if (table.find(name) != nullptr) continue;
+    context.in("listen").problem(table.where("listen"),
+                                 to_string(*api.listen) + " is not a loopback address, so " + name + " is required");
+  }
+}
+
+void check_listeners(const Config& config, const Node& document, const Context& context) {
+  std::map<std::string, Position> seen;
+  const auto claim = [&](const Endpoint& endpoint, Position at, const Context& where) {
+    if (endpoint.port == 0) return;  // complained about already
+    const auto [former, fresh] = seen.emplace(to_string(endpoint), at);
+    if (!fresh) where.problem(at, to_string(endpoint) + " is taken already (" + at_line(former->second) + ")");
+  };
+  const auto& proxy = child(document, "proxy");
+  const auto proxy_context = context.in("proxy");
+  for (std::size_t i = 0; i < config.proxy.http.size(); ++i) {
+    claim(config.proxy.http[i], element(child(proxy, "http"), i), proxy_context.in("http"));
+  }
+  for (std::size_t i = 0; i < config.proxy.https.size(); ++i) {
+    claim(config.proxy.https[i], element(child(proxy, "https"), i), proxy_context.in("https"));
+  }
+  if (config.api.listen) claim(*config.api.listen, child(document, "api").where("listen"), context.in("api").in("listen"));
+}
+
+void check_placeholders(const std::vector<std::string>& command, const Node& list, const Context& context) {
+  std::map<std::string, std::string> known;
+  for (const auto name : placeholders()) known.emplace(name, "");
+  for (std::size_t i = 0; i < command.size(); ++i) {
+    const auto expanded = expand(command[i], known);
+    if (!expanded) context.problem(element(list, i), expanded.error().text);
+  }
+  if (!command.empty() && command[0].empty() && std::holds_alternative<Array>(list.value)) {
+    context.problem(element(list, 0), "the program's name is empty");
+  }
+}
+
+void check_health(const Node& table, const Context& context) {
+  std::string chosen;
+  for (const auto* name : {"path", "tcp", "command", "notify"}) {
+    const auto* node = table.find(name);
+    if (node == nullptr) continue;
+    const auto* flag = std::get_if<bool>(&node->value);
+    if (flag != nullptr && !*flag) continue;
+    if (!chosen.empty()) context.problem(node->at, chosen + " and " + name + " exclude each other");
+    chosen = name;
+  }
+}
+
+// Where each (host, path) was claimed, over all apps.
+using Claims = std::map<std::pair<std::string, std::string>, std::pair<std::string, Position>>;
+
+void check_routes(const AppConfig& app, const Node& table, Claims& claims, const Context& context) {
+  if (app.path.empty()) return;  // complained about already
+  const auto& hosts = child(table, "hosts");
+  std::set<std::string> own;
+  const auto claim = [&](const std::string& host, Position at) {
+    const auto [former, fresh] = claims.try_emplace({host, app.path}, app.name, at);
+    if (fresh) return;
+    const auto what = (host.empty() ? "any host" : "host " + quote(host)) + " with path " + quote(app.path);
+    context.problem(at, what + " belongs to app " + quote(former->second.first) + " already (" +
+                            at_line(former->second.second) + ")");
+  };
+  for (std::size_t i = 0; i < app.hosts.size(); ++i) {
+    if (app.hosts[i].empty()) continue;  // complained about already
+    if (own.insert(app.hosts[i]).second) {
+      claim(app.hosts[i], element(hosts, i));
+    } else {
+      context.in("hosts").problem(element(hosts, i), quote(app.hosts[i]) + " is there twice");
+    }
+  }
+  const bool readable = &hosts == &kNothing || std::holds_alternative<Array>(hosts.value);
+  if (app.hosts.empty() && readable) claim("", table.where("path"));
+}
+
+void check_app(const AppConfig& app, const Config& config, const Node& table, Claims& claims, const Context& context) {
+  check_placeholders(app.command, child(table, "command"), context.in("command"));
+  const auto& health = child(table, "health");
+  check_placeholders(app.health.command, child(health, "command"), context.in("health").in("command"));
+  check_health(health, context.in("health"));
+  check_routes(app, table, claims, context);
+  if (app.https_redirect != HttpsRedirect::off && config.proxy.https.empty()) {
+    context.in("https_redirect").problem(table.where("https_redirect"), "there is no https listener (see [proxy] https)");
+  }
+}
+
+// Every instance runs, and one app at a time starts its next release besides.
+void check_ports(const Config& config, const Node& document, const Context& context) {
+  std::uint32_t needed = 0, largest = 0;
+  for (const auto& app : config.apps) needed += app.instances, largest = std::max(largest, app.instances);
+  const std::uint32_t there = config.port_last - config.port_first + 1u;
+  if (needed + largest <= there) return;
+  const auto& fleet = child(document, "fleet");
+  context.in("fleet").in("ports").problem(fleet.where("ports"), std::to_string(there) + " ports, but the apps need " +
+                                                                    std::to_string(needed + largest));
+}
+
+}  // namespace
+
+void check_config(const Config& config, const Node& document, const Context& context) {
+  check_api(config.api, child(document, "api"), context.in("api"));
+  check_listeners(config, document, context);
+  Claims claims;
+  const auto& apps = child(document, "app");
+  for (const auto& app : config.apps) {
+    check_app(app, config, child(apps, app.name), claims, context.named("app " + quote(app.name)));
+  }
+  check_ports(config, document, context);
+}
+
+}  // namespace fleet::config

@@ -1,0 +1,212 @@
+#include "config/keys.hpp"
+
+#include "config/table.hpp"
+#include "config/values.hpp"
+
+namespace fleet::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Keys<Config>& fleet_keys() {
+  static const Ports ports;
+  const auto read_ports = [](const Node& node, Config& config, const Context& context) {
+    PortRange range{config.port_first, config.port_last};
+    ports.read(node, range, context);
+    config.port_first = range.first, config.port_last = range.last;
+  };
+  const std::string default_ports = ports.show({Config{}.port_first, Config{}.port_last});
+  static const Keys<Config> keys{
+      key("state_dir", &Config::state_dir, kFile,
+          "Releases, logs and the database that fleetd recovers from. Made when missing.")
+          .otherwise("/var/lib/fleet for root, else $XDG_STATE_HOME/fleet, else ~/.local/state/fleet"),
+      key("run_dir", &Config::run_dir, kFile,
+          "Sockets, among them fleetd.sock, on which fleetctl talks to fleetd. Made when missing. Keep it short: a "
+          "socket's path has at most 107 bytes.")
+          .otherwise("/run/fleet for root, else $XDG_RUNTIME_DIR/fleet, else run in state_dir"),
+      Key<Config>{{"ports", ports.type(), ports.range(), default_ports,
+                   "Loopback ports that are handed to instances. There must be enough for every instance of every app "
+                   "and for one more release of the largest."},
+                  read_ports},
+      key("allow_root", &Config::allow_root, Boolean{},
+          "Whether instances may run as root when fleetd does. A fleetd that is not root runs everything as itself."),
+  };
+  return keys;
+}
+
+const Keys<ApiConfig>& api_keys() {
+  static const Keys<ApiConfig> keys{
+      key("listen", &ApiConfig::listen, Maybe<Listen>{},
+          "Serve the API on TCP as well as on the unix socket. Without a token it answers GET of status, metrics and "
+          "health only. Off loopback, token_file, certificate and key are required."),
+      key("token_file", &ApiConfig::token_file, kFile, "A file with the bearer token that opens the rest of the API."),
+      key("certificate", &ApiConfig::certificate, kFile, "PEM certificate of the TCP listener, which makes it HTTPS."),
+      key("key", &ApiConfig::key, kFile, "PEM private key of that certificate."),
+  };
+  return keys;
+}
+
+const Keys<ProxyConfig>& proxy_keys() {
+  static const Keys<ProxyConfig> keys{
+      key("workers", &ProxyConfig::workers, Integer{1, 256}, "Worker processes that share the listeners.")
+          .otherwise("one per core that fleetd may use"),
+      key("http", &ProxyConfig::http, ListOf<Listen>{{}, 0, 64}, "Addresses for plain HTTP."),
+      key("https", &ProxyConfig::https, ListOf<Listen>{{}, 0, 64},
+          "Addresses for HTTPS. Without any [[tls]] they use a self-signed certificate for localhost."),
+  };
+  return keys;
+}
+
+const Keys<TlsConfig>& tls_keys() {
+  static const Keys<TlsConfig> keys{
+      key("certificate", &TlsConfig::certificate, kFile, "PEM file: the leaf certificate first, then the chain.")
+          .required(),
+      key("key", &TlsConfig::key, kFile, "PEM private key of the leaf.").required(),
+  };
+  return keys;
+}
+
+// `name = true` chooses that kind.
+Key<HealthConfig> choice(std::string name, HealthKind kind, std::string meaning) {
+  const auto read = [kind](const Node& node, HealthConfig& health, const Context& context) {
+    bool chosen = false;
+    if (Boolean{}.read(node, chosen, context) && chosen) health.kind = kind;
+  };
+  return {{std::move(name), Boolean{}.type(), Boolean{}.range(), "false", std::move(meaning)}, read};
+}
+
+const Keys<HealthConfig>& health_keys() {
+  static const Keys<HealthConfig> keys{
+      key("path", &HealthConfig::path, kHealthPath,
+          "Healthy when GET of this path is answered by 200 to 399. Excludes tcp, command and notify."),
+      choice("tcp", HealthKind::tcp, "Healthy when the port accepts a connection."),
+      key("command", &HealthConfig::command, ListOf<Text>{kArgument, 1, 256},
+          "Healthy when this command exits with 0. Placeholders as in the app's command.")
+          .then([](HealthConfig& health) { health.kind = HealthKind::command; }),
+      choice("notify", HealthKind::notify, "Healthy once the application has sent READY=1 (sd_notify(3))."),
+      key("interval", &HealthConfig::interval, Duration{10ms, 1h},
+          "From one probe to the next. The first probes of a new instance come within milliseconds."),
+      key("timeout", &HealthConfig::timeout, Duration{10ms, 10min}, "A probe that takes longer has failed."),
+      key("healthy", &HealthConfig::healthy, Integer{1, 100}, "Consecutive successes before an instance joins."),
+      key("unhealthy", &HealthConfig::unhealthy, Integer{1, 100},
+          "Consecutive failures before an instance leaves rotation."),
+      key("start_timeout", &HealthConfig::start_timeout, Duration{100ms, 24h},
+          "A new instance that is not healthy by then has failed."),
+  };
+  return keys;
+}
+
+const Keys<DrainConfig>& drain_keys() {
+  static const Keys<DrainConfig> keys{
+      key("timeout", &DrainConfig::timeout, Duration{0ms, 24h},
+          "How long requests in flight may take to end before the instance is stopped."),
+      key("stop_signal", &DrainConfig::stop_signal, kSignal, "Asks the application to stop."),
+      key("stop_timeout", &DrainConfig::stop_timeout, Duration{0ms, 1h}, "Then SIGKILL to its whole process tree."),
+  };
+  return keys;
+}
+
+const Keys<AppConfig>& app_keys() {
+  static const Keys<AppConfig> keys{
+      key("hosts", &AppConfig::hosts, ListOf<Text>{kHost}, "Names that the app answers to; none: any host."),
+      key("path", &AppConfig::path, kUrlPath,
+          "Prefix, of whole segments, that the app answers to. The longest wins between apps of one host."),
+      key("https_redirect", &AppConfig::https_redirect, OneOf<HttpsRedirect>{},
+          "Answer plain HTTP by a redirect to https: to the same URI, or to the home page."),
+      key("command", &AppConfig::command, ListOf<Text>{kArgument, 1, 256},
+          "Program and arguments, without a shell. A program with a slash is relative to the unpacked release, in which "
+          "it starts. {port} {release} {release_dir} {instance} {data_dir} are replaced; {{ is a literal brace.")
+          .required(),
+      key("env", &AppConfig::env, Variables{},
+          "Environment, besides PORT, FLEET_APP, FLEET_RELEASE and FLEET_INSTANCE, which fleet sets."),
+      key("instances", &AppConfig::instances, Integer{1, 64}, "Processes that share the requests."),
+      key("rewrite_redirects", &AppConfig::rewrite_redirects, Boolean{},
+          "Whether redirects of the application to its own http address become redirects to the address that the "
+          "client used."),
+      key("keep_releases", &AppConfig::keep_releases, Integer{0, 100},
+          "Releases kept for rollback, besides the current one."),
+      section<AppConfig>("health", [](const Node& node, AppConfig& app, const Context& context) {
+        read_table(node, app.health, health_keys(), context);
+      }),
+      section<AppConfig>("drain", [](const Node& node, AppConfig& app, const Context& context) {
+        read_table(node, app.drain, drain_keys(), context);
+      }),
+  };
+  return keys;
+}
+
+void read_tls(const Node& node, Config& config, const Context& context) {
+  const auto* list = std::get_if<Array>(&node.value);
+  if (list == nullptr) return context.problem(node.at, "expected [[tls]] tables, not " + type_of(node));
+  for (const auto& item : *list) {
+    const auto number = std::to_string(config.tls.size() + 1);
+    read_table(item, config.tls.emplace_back(), tls_keys(), context.named("tls #" + number));
+  }
+}
+
+void read_apps(const Node& node, Config& config, const Context& context) {
+  const auto* table = std::get_if<Table>(&node.value);
+  if (table == nullptr) return context.problem(node.at, "expected [app.NAME] tables, not " + type_of(node));
+  for (const auto& [name, at, value] : *table) {
+    const auto named = context.named("app " + quote(name));
+    if (!is_app_name(name)) named.problem(at, "not a name for an app (a-z, 0-9 and -, at most 63, no - in front)");
+    auto& app = config.apps.emplace_back();
+    app.name = name;
+    read_table(value, app, app_keys(), named);
+  }
+  std::ranges::sort(config.apps, {}, &AppConfig::name);
+}
+
+const Keys<Config>& root_keys() {
+  static const Keys<Config> keys{
+      section<Config>("fleet", [](const Node& node, Config& config, const Context& context) {
+        read_table(node, config, fleet_keys(), context);
+      }),
+      section<Config>("api", [](const Node& node, Config& config, const Context& context) {
+        read_table(node, config.api, api_keys(), context);
+      }),
+      section<Config>("proxy", [](const Node& node, Config& config, const Context& context) {
+        read_table(node, config.proxy, proxy_keys(), context);
+      }),
+      section<Config>("tls", read_tls),
+      section<Config>("app", read_apps),
+  };
+  return keys;
+}
+
+template <class S>
+SectionReference describe(std::string heading, std::string meaning, const Keys<S>& keys) {
+  SectionReference section{std::move(heading), std::move(meaning), {}};
+  for (const auto& k : keys) {
+    if (!k.section) section.keys.push_back(k.reference);
+  }
+  return section;
+}
+
+}  // namespace
+
+void read_config(const Node& document, Config& config, const Context& context) {
+  read_table(document, config, root_keys(), context);
+}
+
+std::vector<SectionReference> reference() {
+  return {
+      describe("[fleet]", "Where fleet keeps its things.", fleet_keys()),
+      describe("[api]", "The API is always served on the unix socket fleetd.sock in run_dir, mode 0660.", api_keys()),
+      describe("[proxy]", "The reverse proxy in front of all apps.", proxy_keys()),
+      describe("[[tls]]",
+               "A certificate for the https listeners; as many as wanted. The server name that the client asks for "
+               "chooses; the first is the default.",
+               tls_keys()),
+      describe("[app.NAME]",
+               "An application; as many as wanted. NAME has lower-case letters, digits and hyphens, at most 63, and "
+               "does not begin with a hyphen.",
+               app_keys()),
+      describe("[app.NAME.health]",
+               "How fleet knows that an instance can take requests: exactly one of path, tcp, command and notify.",
+               health_keys()),
+      describe("[app.NAME.drain]", "How an instance is taken out.", drain_keys()),
+  };
+}
+
+}  // namespace fleet::config

@@ -1,0 +1,73 @@
+#include "config/parse.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "config/checks.hpp"
+#include "config/context.hpp"
+#include "config/document.hpp"
+#include "config/keys.hpp"
+
+namespace fleet::config {
+namespace {
+
+// The XDG specification has relative paths ignored.
+std::string folder(const std::string& base, std::string_view below) {
+  return base.starts_with('/') ? base + std::string(below) : std::string();
+}
+
+void fill_defaults(Config& config, const Environment& environment, const Context& context) {
+  const auto choose = [](std::string& directory, std::initializer_list<std::string> candidates) {
+    for (const auto& candidate : candidates) {
+      if (directory.empty()) directory = candidate;
+    }
+  };
+  if (environment.uid == 0) {
+    choose(config.state_dir, {"/var/lib/fleet"});
+    choose(config.run_dir, {"/run/fleet"});
+  } else {
+    choose(config.state_dir,
+           {folder(environment.xdg_state_home, "/fleet"), folder(environment.home, "/.local/state/fleet")});
+    choose(config.run_dir, {folder(environment.xdg_runtime_dir, "/fleet"), folder(config.state_dir, "/run")});
+  }
+  if (config.state_dir.empty()) {
+    context.problem({}, "fleet.state_dir: missing (there is no XDG_STATE_HOME and no HOME to put it in)");
+  }
+  if (config.proxy.workers == 0) config.proxy.workers = std::clamp(environment.cores, 1u, 256u);
+}
+
+}  // namespace
+
+std::vector<std::string> Problems::lines() const {
+  std::vector<std::string> lines;
+  for (const auto& [line, column, text] : list) {
+    const auto place = line == 0 ? "" : ":" + std::to_string(line) + ":" + std::to_string(column);
+    lines.push_back(file + place + ": " + text);
+  }
+  return lines;
+}
+
+Error Problems::error() const {
+  std::string text;
+  for (const auto& line : lines()) text.append(text.empty() ? "" : "\n").append(line);
+  return Error{ErrorKind::usage, std::move(text)};
+}
+
+std::expected<Config, Problems> parse(std::string_view text, const std::string& file, const Environment& environment) {
+  const auto document = parse_document(text);
+  if (!document) return std::unexpected(Problems{file, {document.error()}});
+
+  Config config;
+  std::vector<Diagnostic> problems;
+  const Context context(environment, problems);
+  read_config(*document, config, context);
+  check_config(config, *document, context);
+  fill_defaults(config, environment, context);
+  if (problems.empty()) return config;
+
+  const auto place = [](const Diagnostic& d) { return std::pair(d.line, d.column); };
+  std::ranges::stable_sort(problems, {}, place);
+  return std::unexpected(Problems{file, std::move(problems)});
+}
+
+}  // namespace fleet::config

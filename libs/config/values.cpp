@@ -1,0 +1,244 @@
+#include "config/values.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <utility>
+
+#include "config/signals.hpp"
+
+namespace fleet::config {
+namespace {
+
+using std::string_view;
+
+constexpr string_view kDigits = "0123456789", kLower = "abcdefghijklmnopqrstuvwxyz";
+
+bool only(string_view text, auto... allowed) {
+  return std::ranges::all_of(text, [&](char c) { return (... || (string_view(allowed).find(c) != string_view::npos)); });
+}
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool has_control(string_view text) {
+  return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+// The value as T, or null and a complaint.
+template <class T>
+const T* expect(const Node& node, string_view wanted, const Context& context) {
+  const auto* value = std::get_if<T>(&node.value);
+  if (value == nullptr) context.problem(node.at, "expected " + std::string(wanted) + ", not " + type_of(node));
+  return value;
+}
+
+template <class N>
+std::optional<N> whole_number(string_view text) {
+  N value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+constexpr std::array<std::pair<string_view, std::int64_t>, 4> kUnits{
+    {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
+
+std::optional<milliseconds> parse_duration(string_view text) {
+  const auto digits = std::min(text.find_first_not_of(kDigits), text.size());
+  const auto number = whole_number<std::uint32_t>(text.substr(0, digits));
+  const auto unit = std::ranges::find(kUnits, text.substr(digits), &std::pair<string_view, std::int64_t>::first);
+  if (!number || unit == kUnits.end()) return std::nullopt;
+  return milliseconds(std::int64_t{*number} * unit->second);
+}
+
+std::string accept_file(std::string& text, const Environment& environment) {
+  if (text.empty()) return "must not be empty";
+  if (has_control(text)) return quote(text) + " is not a file name";
+  const auto path = (std::filesystem::path(environment.directory) / text).lexically_normal();
+  text = path.has_filename() ? path.string() : path.parent_path().string();
+  return {};
+}
+
+bool is_label(string_view label) {
+  return !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
+         only(label, kLower, kDigits, "-_");
+}
+
+std::string accept_host(std::string& text, const Environment&) {
+  std::ranges::transform(text, text.begin(), lower);
+  string_view rest = text;
+  bool good = text.size() <= 253;
+  for (bool more = true; more && good;) {
+    const auto dot = rest.find('.');
+    good = is_label(rest.substr(0, dot));
+    more = dot != string_view::npos;
+    if (more) rest.remove_prefix(dot + 1);
+  }
+  if (good) return {};
+  return quote(text) + " is not a host name (no scheme, port, path or wildcard)";
+}
+
+std::string accept_url_path(std::string& text, const Environment&) {
+  if (!text.starts_with('/')) return quote(text) + " does not begin with /";
+  if (!only(text, kLower, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", kDigits, "/-._~!$&'()*+,;=:@")) {
+    return quote(text) + " is not a plain path (no escapes, query or fragment)";
+  }
+  if (text.size() > 1 && text.back() == '/') text.pop_back();
+  const auto bounded = text + "/";
+  for (const string_view bad : {"//", "/./", "/../"}) {
+    if (text != "/" && bounded.find(bad) != std::string::npos) {
+      return quote(text) + " is not normal (no empty, . or .. segments)";
+    }
+  }
+  return {};
+}
+
+std::string accept_health_path(std::string& text, const Environment&) {
+  if (!text.starts_with('/')) return quote(text) + " does not begin with /";
+  const auto visible = [](char c) { return c > ' ' && c < 0x7f && c != '#'; };
+  if (!std::ranges::all_of(text, visible)) return quote(text) + " is not a request target";
+  return {};
+}
+
+std::string accept_signal(std::string& text, const Environment&) {
+  if (!signal_number(text)) return quote(text) + " is not one of " + signal_names();
+  if (!text.starts_with("SIG")) text.insert(0, "SIG");
+  return {};
+}
+
+std::string accept_argument(std::string& text, const Environment&) {
+  return text.find('\0') == std::string::npos ? "" : quote(text) + " has a zero byte";
+}
+
+bool is_variable_name(string_view text) {
+  return !text.empty() && kDigits.find(text[0]) == string_view::npos &&
+         only(text, kLower, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", kDigits, "_");
+}
+
+constexpr std::array<string_view, 5> kOwnVariables{"PORT", "FLEET_APP", "FLEET_RELEASE", "FLEET_INSTANCE",
+                                                   "NOTIFY_SOCKET"};
+
+}  // namespace
+
+const Text kFile{"path", "absolute, or relative to the folder of this file", accept_file};
+const Text kUrlPath{"string", "begins with /; no escapes, query, empty or dot segments", accept_url_path};
+const Text kHealthPath{"string", "begins with /; may have a query", accept_health_path};
+const Text kHost{"string", "host names, without port or wildcard", accept_host};
+const Text kSignal{"string", "SIGTERM SIGINT SIGQUIT SIGHUP SIGUSR1 SIGUSR2 SIGWINCH", accept_signal};
+const Text kArgument{"string", "", accept_argument};
+
+bool is_app_name(string_view text) {
+  return !text.empty() && text.size() <= 63 && text[0] != '-' && only(text, kLower, kDigits, "-");
+}
+
+bool Boolean::read(const Node& node, T& out, const Context& context) const {
+  const auto* value = expect<bool>(node, "true or false", context);
+  if (value != nullptr) out = *value;
+  return value != nullptr;
+}
+
+bool Integer::read(const Node& node, T& out, const Context& context) const {
+  const auto* value = expect<std::int64_t>(node, "an integer", context);
+  if (value == nullptr) return false;
+  if (*value < min || *value > max) {
+    context.problem(node.at, std::to_string(*value) + " is out of range (" + range() + ")");
+    return false;
+  }
+  out = static_cast<T>(*value);
+  return true;
+}
+
+std::string show_duration(milliseconds value) {
+  auto best = kUnits[0];
+  if (value.count() == 0) best = kUnits[1];
+  for (const auto& unit : kUnits) {
+    if (value.count() >= unit.second && value.count() % unit.second == 0) best = unit;
+  }
+  return std::to_string(value.count() / best.second).append(best.first);
+}
+
+bool Duration::read(const Node& node, T& out, const Context& context) const {
+  const auto* text = expect<std::string>(node, "a duration such as \"30s\"", context);
+  if (text == nullptr) return false;
+  const auto value = parse_duration(*text);
+  if (!value) {
+    context.problem(node.at, quote(*text) + " is not a duration (such as \"250ms\", \"30s\", \"5m\", \"1h\")");
+  } else if (*value < min || *value > max) {
+    context.problem(node.at, quote(*text) + " is out of range (" + range() + ")");
+  } else {
+    out = *value;
+    return true;
+  }
+  return false;
+}
+
+bool Text::read(const Node& node, T& out, const Context& context) const {
+  const auto* text = expect<std::string>(node, "a string", context);
+  if (text == nullptr) return false;
+  auto value = *text;
+  const auto complaint = accept(value, context.environment());
+  if (!complaint.empty()) context.problem(node.at, complaint);
+  out = complaint.empty() ? std::move(value) : std::string();
+  return complaint.empty();
+}
+
+bool Listen::read(const Node& node, T& out, const Context& context) const {
+  const auto* text = expect<std::string>(node, "a string such as \"127.0.0.1:7070\"", context);
+  if (text == nullptr) return false;
+  auto endpoint = parse_endpoint(*text);
+  std::array<unsigned char, 16> binary{};
+  std::array<char, INET6_ADDRSTRLEN> normal{};
+  const int family = text->starts_with('[') ? AF_INET6 : AF_INET;
+  if (!endpoint || ::inet_pton(family, endpoint->address.c_str(), binary.data()) != 1) {
+    context.problem(node.at, quote(*text) + " is not an address (such as \"127.0.0.1:80\" or \"[::1]:80\")");
+    return false;
+  }
+  if (endpoint->port == 0) {
+    context.problem(node.at, quote(*text) + " has no port (1 to 65535)");
+    return false;
+  }
+  endpoint->address = ::inet_ntop(family, binary.data(), normal.data(), normal.size());
+  out = std::move(*endpoint);
+  return true;
+}
+
+const Array* read_list(const Node& node, std::size_t min, std::size_t max, const Context& context) {
+  const auto* list = expect<Array>(node, "a list", context);
+  if (list == nullptr || (list->size() >= min && list->size() <= max)) return list;
+  context.problem(node.at, list->size() < min ? "must not be empty" : "more than " + std::to_string(max) + " elements");
+  return nullptr;
+}
+
+bool Variables::read(const Node& node, T& out, const Context& context) const {
+  const auto* table = expect<Table>(node, "a table of strings", context);
+  if (table == nullptr) return false;
+  bool good = true;
+  for (const auto& [name, at, value] : *table) {
+    const bool own = std::ranges::find(kOwnVariables, name) != kOwnVariables.end();
+    const bool known_good = !own && is_variable_name(name);
+    if (own) context.problem(at, name + " is set by fleet itself");
+    if (!own && !known_good) context.problem(at, quote(name) + " is not a variable's name");
+    good = (!known_good || kArgument.read(value, out[name], context.in(name))) && known_good && good;
+  }
+  return good;
+}
+
+bool Ports::read(const Node& node, T& out, const Context& context) const {
+  const auto* text = expect<std::string>(node, "a string such as \"20000-29999\"", context);
+  if (text == nullptr) return false;
+  const string_view all = *text;
+  const auto dash = all.find('-');
+  const auto first = whole_number<std::uint16_t>(all.substr(0, dash));
+  const auto last = dash == string_view::npos ? std::nullopt : whole_number<std::uint16_t>(all.substr(dash + 1));
+  if (!first || !last || *first < 1024 || *first > *last) {
+    context.problem(node.at, quote(*text) + " is not a range of ports (\"FIRST-LAST\" within 1024 to 65535)");
+    return false;
+  }
+  out = {*first, *last};
+  return true;
+}
+
+}  // namespace fleet::config
