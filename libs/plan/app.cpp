@@ -100,9 +100,14 @@ class Machine {
     Instance* instance = find(ended.instance);
     if (!instance || !is_running(instance->phase)) return;
     if (instance->phase != InstancePhase::stopping) instance->trouble = ended.how;
-    report("instance.exited", instance->id + " " + ended.how,
-           {{"instance", instance->id}, {"how", ended.how}, {"release", version(instance->release)},
-            {"expected", instance->phase == InstancePhase::stopping ? "true" : "false"}});
+    Report exited = about(ReportKind::instance_exited, instance->id + " " + ended.how, *instance);
+    exited.exit_code = ended.exit_code;
+    exited.signal = ended.signal;
+    act(std::move(exited));
+    if (instance->candidate && state_.rollout && before_commit(state_.rollout->phase)) {
+      state_.rollout->exit_code = ended.exit_code;
+      state_.rollout->signal = ended.signal;
+    }
     apply(*instance, InstanceEvent::ended);
   }
 
@@ -175,7 +180,7 @@ class Machine {
       return renew(instance);
     }
     const bool was_wanted = instance.wanted && !instance.candidate;
-    on(Ended{instance.id, recovered.boot ? "ended with the machine's restart" : "ended while fleetd was away"});
+    on(Ended{instance.id, recovered.boot ? "ended with the machine's restart" : "ended while fleetd was away", {}, {}});
     if (recovered.boot && was_wanted) restart_now(instance);
   }
 
@@ -232,10 +237,6 @@ class Machine {
     instance.phase = phase;
     instance.since = ctx_.now;
     instance.deadline = milliseconds(0);
-    const std::map<std::string, std::string> facts = {{"instance", instance.id},
-                                                      {"release", version(instance.release)},
-                                                      {"from", std::string(name(from))},
-                                                      {"to", std::string(name(phase))}};
     switch (phase) {
       case InstancePhase::starting:
         instance.deadline = ctx_.now + config.health.start_timeout;
@@ -245,16 +246,16 @@ class Machine {
         instance.deadline = (instance.candidate && state_.rollout ? state_.rollout->since : ctx_.now) +
                             config.health.start_timeout;
         if (from == InstancePhase::starting) {
-          report("instance.started", instance.id + " started with pid " + std::to_string(instance.pid), facts);
+          act(about(ReportKind::instance_started, instance.id + " started with pid " + std::to_string(instance.pid), instance));
         }
         break;
       case InstancePhase::warm: break;
       case InstancePhase::ready:
         instance.generation = 0;
-        report("instance.ready", instance.id + " is in rotation", facts);
+        act(about(ReportKind::instance_ready, instance.id + " is in rotation", instance));
         break;
       case InstancePhase::unhealthy:
-        report("instance.unhealthy", instance.id + " is out of rotation: " + instance.trouble, facts);
+        act(about(ReportKind::instance_unhealthy, instance.id + " is out of rotation: " + instance.trouble, instance));
         break;
       case InstancePhase::draining:
         instance.generation = ctx_.next_generation;
@@ -271,7 +272,7 @@ class Machine {
         instance.deadline = ctx_.now + backoff_delay(instance.crashes);
         break;
       case InstancePhase::gone:
-        report("instance.stopped", instance.id + " is gone", facts);
+        act(about(ReportKind::instance_stopped, instance.id + " is gone", instance));
         break;
     }
   }
@@ -319,7 +320,7 @@ class Machine {
 
   void begin(const Request& request) {
     Rollout rollout;
-    rollout.deployment = state_.name + "." + std::to_string(state_.next_deployment++);
+    rollout.deployment = request.deployment;
     rollout.kind = request.kind;
     rollout.url = request.url;
     rollout.sha256 = request.sha256;
@@ -327,8 +328,8 @@ class Machine {
     rollout.previous = state_.current;
     rollout.began = rollout.since = ctx_.now;
     state_.rollout = std::move(rollout);
-    report("deployment.started", std::string(name(request.kind)) + " of " + state_.name,
-           {{"kind", std::string(name(request.kind))}, {"url", request.url}, {"by", request.requested_by}});
+    act(about(ReportKind::deployment_started,
+              std::string(name(request.kind)) + " of " + state_.name + " asked for by " + request.requested_by));
   }
 
   void candidate_event(const Instance& instance, InstancePhase from, InstanceEvent event) {
@@ -380,9 +381,10 @@ class Machine {
     rollout.phase = phase;
     rollout.since = ctx_.now;
     if (phase == RolloutPhase::done) return;
-    report("deployment.phase", std::string(name(from)) + " -> " + std::string(name(phase)),
-           {{"from", std::string(name(from))}, {"phase", std::string(name(phase))},
-            {"release", rollout.release == 0 ? "" : version(rollout.release)}});
+    Report entered = about(ReportKind::deployment_phase, std::string(name(from)) + " -> " + std::string(name(phase)));
+    entered.phase = phase;
+    if (rollout.release != 0) entered.release = rollout.release;
+    act(std::move(entered));
   }
 
   void commit() {
@@ -520,9 +522,20 @@ class Machine {
   }
 
   void act(Action action) { actions_.push_back(std::move(action)); }
-  void report(std::string type, std::string message, std::map<std::string, std::string> data) {
-    if (state_.rollout) data.emplace("deployment", state_.rollout->deployment);
-    act(Report{std::move(type), std::move(message), std::move(data)});
+  Report about(ReportKind kind, std::string message) const {
+    Report report;
+    report.kind = kind;
+    report.message = std::move(message);
+    if (state_.rollout) report.deployment = state_.rollout->deployment;
+    return report;
+  }
+  Report about(ReportKind kind, std::string message, const Instance& instance) const {
+    Report report = about(kind, std::move(message));
+    report.instance = instance.id;
+    report.release = instance.release;
+    if (instance.pid != 0) report.pid = instance.pid;
+    if (instance.port != 0) report.port = instance.port;
+    return report;
   }
 
   AppState state_;
@@ -550,7 +563,7 @@ Result<> admit(const AppState& state, const Request& request, const std::functio
           return i.release != rollout.previous || i.phase == InstancePhase::draining;
         }) && std::ranges::any_of(state.instances, [&](const Instance& i) { return i.release == rollout.previous; });
     if (!can_repoint) {
-      return fail(ErrorKind::busy, std::string(name(rollout.kind)) + " " + rollout.deployment + " of \"" + state.name +
+      return fail(ErrorKind::busy, std::string(name(rollout.kind)) + " " + std::to_string(rollout.deployment) + " of \"" + state.name +
                                        "\" is under way (" + std::string(name(rollout.phase)) + ", by " +
                                        rollout.requested_by + ")");
     }
@@ -581,7 +594,7 @@ Result<> admit_abort(const AppState& state) {
   if (!state.rollout) return fail(ErrorKind::not_found, "no deployment of \"" + state.name + "\" is under way");
   if (state.rollout->phase == RolloutPhase::abort) return {};
   if (!before_commit(state.rollout->phase)) {
-    return fail(ErrorKind::usage, "deployment " + state.rollout->deployment +
+    return fail(ErrorKind::usage, "deployment " + std::to_string(state.rollout->deployment) +
                                       " has switched already (to undo it: fleetctl rollback --app " + state.name + ")");
   }
   return {};

@@ -27,19 +27,20 @@ namespace fleet::plan {
 struct AppState {
   std::string name;
   std::uint64_t current = 0, previous = 0;  // releases; 0: none
-  std::uint64_t next_release = 1, next_serial = 1, next_deployment = 1;
+  std::uint64_t next_release = 1, next_serial = 1;
   std::string current_sha256;
   std::vector<Instance> instances;
   std::optional<Rollout> rollout;
   std::uint64_t published = 0;  // generation of the table that last changed for this app
   bool removed = false;         // no longer configured; forgotten when its last instance is gone
-  FLEET_FIELDS(AppState, name, current, previous, next_release, next_serial, next_deployment, current_sha256,
-               instances, rollout, published, removed)
+  FLEET_FIELDS(AppState, name, current, previous, next_release, next_serial, current_sha256, instances,
+               rollout, published, removed)
 };
 
 // ---- events --------------------------------------------------------------------------------------------------------
 
 struct Request {
+  std::uint64_t deployment = 0;  // its id, never used before
   RolloutKind kind = RolloutKind::deploy;
   std::string url, sha256;    // deploy
   std::uint64_t release = 0;  // rollback: which; 0: the previous one
@@ -50,7 +51,8 @@ struct FetchFailed { ErrorKind kind = ErrorKind::fetch; std::string error; };
 struct Started { std::string instance; std::uint32_t pid = 0; std::uint64_t start_time = 0; };
 struct Probed { std::string instance; ProbeOutcome outcome = ProbeOutcome::failed; std::string detail; };
 struct NotifiedReady { std::string instance; };
-struct Ended { std::string instance; std::string how; };  // "exited with code 3", "killed by SIGSEGV", "cannot start x"
+// how: "exited with code 3", "was killed by SIGSEGV", "could not be started: ...". exit_code: 128 + signal for a signal.
+struct Ended { std::string instance, how; std::optional<std::int32_t> exit_code, signal; };
 struct Acked { std::uint64_t generation = 0; };           // every live worker routes by this table or a later one
 struct Drained { std::string instance; };                 // no live worker has anything left on it
 struct Abort { std::string requested_by; };
@@ -74,7 +76,23 @@ struct Probe { std::string instance; };
 struct Stop { std::string instance; };                 // the configured signal, then SIGKILL to the tree
 struct Forget { std::string instance; };               // its process is gone and on record
 struct Publish { std::uint64_t generation = 0; };
-struct Report { std::string type, message; std::map<std::string, std::string> data; };
+enum class ReportKind : std::uint8_t {
+  deployment_started, deployment_phase, instance_started, instance_ready, instance_unhealthy, instance_exited,
+  instance_stopped,
+};
+FLEET_NAMES(ReportKind, "deployment.started", "deployment.phase", "instance.started", "instance.ready",
+            "instance.unhealthy", "instance.exited", "instance.stopped")
+// Something that operators want to see happen. The facts that do not apply are absent.
+struct Report {
+  ReportKind kind = ReportKind::deployment_started;
+  std::string message;           // one line
+  std::uint64_t deployment = 0;  // 0: none
+  std::optional<std::string> instance;
+  std::optional<std::uint64_t> release;
+  std::optional<std::uint32_t> pid, port;
+  std::optional<RolloutPhase> phase;
+  std::optional<std::int32_t> exit_code, signal;
+};
 struct Finish { Rollout rollout; };                    // the rollout is over
 
 using Action =

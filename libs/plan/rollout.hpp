@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -60,7 +61,7 @@ struct PhaseTime {
 };
 
 struct Rollout {
-  std::string deployment;  // "shop.17"
+  std::uint64_t deployment = 0;  // its id
   RolloutKind kind = RolloutKind::deploy;
   std::string url, sha256, requested_by;
   std::uint64_t release = 0;   // deploy: 0 until it is fetched and found new
@@ -73,8 +74,10 @@ struct Rollout {
   ErrorKind error_kind = ErrorKind::internal;
   std::string error;            // why it failed
   std::string failed_instance;  // whose last log lines tell more
+  std::optional<std::int32_t> exit_code, signal;  // how that one ended, if it did
   FLEET_FIELDS(Rollout, deployment, kind, url, sha256, requested_by, release, previous, phase, began, since, phases,
-               generation, outcome, error_kind, error, failed_instance)
+               generation, outcome, error_kind, error, failed_instance, exit_code,
+               signal)
 };
 
 // Before commit nothing has changed for anybody, and the rollout may be undone.
