@@ -1,8 +1,8 @@
 #include "config/checks.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
-#include <numeric>
 #include <set>
 #include <utility>
 
@@ -70,14 +70,15 @@ void check_placeholders(const std::vector<std::string>& command, const Node& lis
   }
 }
 
-void check_health(const Node& table, const Context& context) {
+void check_health(const Node& node, const Context& context) {
+  constexpr std::array<std::string_view, 4> kKinds{"path", "tcp", "command", "notify"};
+  const auto* table = std::get_if<Table>(&node.value);
+  if (table == nullptr) return;
   std::string chosen;
-  for (const auto* name : {"path", "tcp", "command", "notify"}) {
-    const auto* node = table.find(name);
-    if (node == nullptr) continue;
-    const auto* flag = std::get_if<bool>(&node->value);
-    if (flag != nullptr && !*flag) continue;
-    if (!chosen.empty()) context.problem(node->at, chosen + " and " + name + " exclude each other");
+  for (const auto& [name, at, value] : *table) {
+    const auto* flag = std::get_if<bool>(&value.value);
+    if (std::ranges::find(kKinds, name) == kKinds.end() || (flag != nullptr && !*flag)) continue;
+    if (!chosen.empty()) context.problem(at, chosen + " and " + name + " exclude each other");
     chosen = name;
   }
 }

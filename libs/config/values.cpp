@@ -86,13 +86,11 @@ std::string accept_url_path(std::string& text, const Environment&) {
   if (!only(text, kLower, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", kDigits, "/-._~!$&'()*+,;=:@")) {
     return quote(text) + " is not a plain path (no escapes, query or fragment)";
   }
-  if (text.size() > 1 && text.back() == '/') text.pop_back();
-  const auto bounded = text + "/";
+  const auto bounded = text.ends_with('/') ? text : text + "/";
   for (const string_view bad : {"//", "/./", "/../"}) {
-    if (text != "/" && bounded.find(bad) != std::string::npos) {
-      return quote(text) + " is not normal (no empty, . or .. segments)";
-    }
+    if (bounded.find(bad) != std::string::npos) return quote(text) + " is not normal (no empty, . or .. segments)";
   }
+  if (text.size() > 1 && text.back() == '/') text.pop_back();
   return {};
 }
 
@@ -123,7 +121,7 @@ constexpr std::array<string_view, 5> kOwnVariables{"PORT", "FLEET_APP", "FLEET_R
 
 }  // namespace
 
-const Text kFile{"path", "absolute, or relative to the folder of this file", accept_file};
+const Text kFile{"path", "", accept_file};
 const Text kUrlPath{"string", "begins with /; no escapes, query, empty or dot segments", accept_url_path};
 const Text kHealthPath{"string", "begins with /; may have a query", accept_health_path};
 const Text kHost{"string", "host names, without port or wildcard", accept_host};

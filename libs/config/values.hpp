@@ -20,7 +20,7 @@ namespace fleet::config {
 struct Boolean {
   using T = bool;
   std::string type() const { return "boolean"; }
-  std::string range() const { return "true or false"; }
+  std::string range() const { return ""; }
   std::string show(T value) const { return value ? "true" : "false"; }
   bool read(const Node&, T&, const Context&) const;
 };
@@ -112,7 +112,7 @@ struct ListOf {
   using T = std::vector<typename V::T>;
   V element;
   std::size_t min = 0, max = 1000;
-  std::string type() const { return "list of " + element.type() + "s"; }
+  std::string type() const { return "list of " + element.type() + (element.type().ends_with('s') ? "es" : "s"); }
   std::string range() const { return element.range(); }
   std::string show(const T& values) const {
     std::string shown;
