@@ -21,7 +21,7 @@ namespace fleet::wire {
 
 constexpr std::uint32_t kProtocol = 1;
 constexpr std::size_t kMaxFrame = 64u << 20;  // bytes; a table of 10,000 hosts is about 2 MiB
-constexpr std::size_t kMaxFds = 64;           // descriptors in one frame
+constexpr std::size_t kMaxFds = 250;         // descriptors in one frame (the kernel takes 253)
 
 #define FLEET_MESSAGE(T, number)                      \
   static constexpr std::uint16_t kType = number;      \

@@ -1,0 +1,20 @@
+// Children of fleetd itself: waiting for one to end, and running a short-lived one within a time.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/config.hpp"
+#include "core/result.hpp"
+#include "net/task.hpp"
+#include "os/process.hpp"
+
+namespace fleet {
+
+// Until it has ended; takes its exit status. Error when the wait was cancelled.
+net::Task<Result<os::ExitStatus>> wait_exit(net::asio::io_context& io, os::Process process);
+
+// Runs a program to its end, or kills it after `timeout`. Its output goes to /dev/null.
+net::Task<Result<os::ExitStatus>> run_child(net::asio::io_context& io, os::Spawn spawn, milliseconds timeout);
+
+}  // namespace fleet

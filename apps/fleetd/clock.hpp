@@ -1,0 +1,38 @@
+// Time for the planner: milliseconds that pass only while fleetd listens. When the process was stopped, starved or
+// suspended, the time it did not attend to is left out, so that no deadline passes for want of a listener (FAULTS A4).
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace fleet {
+
+class AttendedClock {
+ public:
+  using milliseconds = std::chrono::milliseconds;
+
+  // Goes on from where a former fleetd's clock stood.
+  explicit AttendedClock(milliseconds from) : now_(from), seen_(std::chrono::steady_clock::now()) {}
+
+  // To be called at least every kBeat: a longer gap counts as kBeat only.
+  milliseconds now() {
+    const auto real = std::chrono::steady_clock::now();
+    const auto gap = real - seen_;
+    now_ += std::chrono::duration_cast<std::chrono::microseconds>(gap < kBeat + kSlack ? gap : kBeat);
+    seen_ = real;
+    return std::chrono::duration_cast<milliseconds>(now_);
+  }
+
+  static constexpr std::chrono::seconds kBeat{10};
+
+ private:
+  static constexpr std::chrono::seconds kSlack{2};
+  std::chrono::microseconds now_;
+  std::chrono::steady_clock::time_point seen_;
+};
+
+// RFC 3339, UTC, milliseconds: "2026-11-22T23:31:10.123Z".
+std::string wall_time(std::chrono::system_clock::time_point);
+inline std::string wall_time() { return wall_time(std::chrono::system_clock::now()); }
+
+}  // namespace fleet

@@ -1,0 +1,170 @@
+#include "instances.hpp"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "config/command.hpp"
+#include "os/process.hpp"
+#include "os/unix_socket.hpp"
+
+namespace fleet {
+
+struct Instances::Session {
+  std::string app, id;
+  std::optional<Shim> shim;
+  std::uint32_t pid = 0;
+  std::uint64_t start_time = 0;
+  bool started = false, ready = false, ended = false;
+  std::optional<std::pair<int, milliseconds>> stop;  // asked for; repeated when the shim is dialled again
+};
+
+Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance) {
+  const auto release = "v" + std::to_string(instance.release);
+  const auto release_dir = paths.release(app.name, instance.release);
+  const auto port = std::to_string(instance.port);
+  wire::Launch launch;
+  launch.id = instance.id;
+  TRY(launch.argv, config::expand_command(app.command, {{"port", port},
+                                                        {"release", release},
+                                                        {"release_dir", release_dir},
+                                                        {"instance", instance.id},
+                                                        {"data_dir", paths.data(app.name)}}));
+  launch.cwd = release_dir;
+  launch.log_file = paths.instance_log(app.name, instance.id);
+  if (app.health.kind == HealthKind::notify) launch.notify_socket = paths.notify_socket(instance.id);
+  launch.env = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"HOME", paths.data(app.name)}};
+  for (const auto* inherited : {"LANG", "LC_ALL", "TZ"}) {
+    if (const char* value = std::getenv(inherited)) launch.env[inherited] = value;
+  }
+  for (const auto& [key, value] : app.env) launch.env[key] = value;
+  launch.env["PORT"] = port;
+  launch.env["FLEET_APP"] = app.name;
+  launch.env["FLEET_RELEASE"] = release;
+  launch.env["FLEET_INSTANCE"] = instance.id;
+  return launch;
+}
+
+void Instances::start(const std::string& app, const AppConfig& config, const plan::Instance& instance) {
+  const auto could_not = [&](const Error& error) {
+    tell_(app, plan::Ended{instance.id, "could not be started: " + error.text, {}, {}});
+  };
+  const auto launch = launch_of(paths_, config, instance);
+  if (!launch) return could_not(launch.error());
+  auto shim = Shim::start(io_, tasks_, paths_, instance.id);
+  if (!shim) return could_not(shim.error());
+  shim->launch(*launch, {});
+  auto session = std::make_shared<Session>();
+  session->app = app;
+  session->id = instance.id;
+  session->shim = std::move(*shim);
+  sessions_[instance.id] = session;
+  tasks_.spawn(run(session));
+}
+
+void Instances::adopt(const std::string& app, const plan::Instance& instance, Shim shim, const wire::ShimStatus& status) {
+  auto session = std::make_shared<Session>();
+  session->app = app;
+  session->id = instance.id;
+  session->shim = std::move(shim);
+  session->started = true;
+  session->pid = status.pid;
+  session->start_time = status.start_time;
+  sessions_[instance.id] = session;
+  take(*session, status);
+  tasks_.spawn(run(session));
+}
+
+void Instances::stop(const std::string& id, int signal, milliseconds grace) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  found->second->stop = {signal, grace};
+  if (found->second->shim) found->second->shim->stop(signal, grace);
+}
+
+void Instances::forget(const std::string& id) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  found->second->ended = true;
+  if (found->second->shim) found->second->shim->dismiss();
+  sessions_.erase(found);
+}
+
+void Instances::sweep(const std::string& id, Shim shim, const wire::ShimStatus& status) {
+  spdlog::warn("stopping a process that is on no record id={} pid={}", id, status.pid);
+  auto session = std::make_shared<Session>();
+  session->id = id;
+  session->shim = std::move(shim);
+  session->shim->stop(SIGKILL, milliseconds(0));
+  session->shim->dismiss();
+  tasks_.spawn(run(session));
+}
+
+net::Task<> Instances::run(std::shared_ptr<Session> session) {
+  for (;;) {
+    auto status = co_await session->shim->status();
+    if (status) {
+      if (take(*session, *status)) co_return;
+      continue;
+    }
+    if (session->ended) co_return;
+    auto shim = redial(*session);
+    if (!shim) {
+      session->shim.reset();
+      kill_orphan(*session);
+      session->ended = true;
+      const plan::Ended ended{session->id, "lost its shim and was killed", {}, {}};
+      if (!session->app.empty()) tell_(session->app, ended);
+      co_return;
+    }
+    session->shim = std::move(*shim);
+    if (session->stop) session->shim->stop(session->stop->first, session->stop->second);
+  }
+}
+
+// Returns whether that was the last there is to tell.
+bool Instances::take(Session& session, const wire::ShimStatus& status) {
+  if (status.state == wire::ShimState::exited || status.state == wire::ShimState::failed) {
+    if (session.app.empty()) {  // swept
+      session.shim->dismiss();
+      return true;
+    }
+    if (session.ended) return true;
+    session.ended = true;
+    plan::Ended ended;
+    ended.instance = session.id;
+    ended.how = how_it_ended(status);
+    if (status.state == wire::ShimState::exited) ended.exit_code = status.exit_code;
+    if (status.signal != 0) ended.signal = static_cast<std::int32_t>(status.signal);
+    tell_(session.app, std::move(ended));
+    return true;
+  }
+  if (session.app.empty()) return false;
+  if (status.state == wire::ShimState::running && !session.started) {
+    session.started = true;
+    session.pid = status.pid;
+    session.start_time = status.start_time;
+    tell_(session.app, plan::Started{session.id, status.pid, status.start_time});
+  }
+  if (status.ready && !session.ready) {
+    session.ready = true;
+    tell_(session.app, plan::NotifiedReady{session.id});
+  }
+  return false;
+}
+
+Result<Shim> Instances::redial(const Session& session) { return Shim::dial(io_, paths_, session.id); }
+
+// Its shim was killed: what it ran is nobody's child now, and is known only by pid and start time.
+void Instances::kill_orphan(const Session& session) {
+  ::unlink(paths_.shim_socket(session.id).c_str());
+  if (session.pid == 0) return;
+  const auto pidfd = os::open_pidfd(static_cast<pid_t>(session.pid), session.start_time);
+  if (!pidfd) return;
+  spdlog::warn("killing a process whose shim is gone id={} pid={}", session.id, session.pid);
+  (void)os::signal(*pidfd, SIGKILL);
+}
+
+}  // namespace fleet

@@ -1,0 +1,55 @@
+// The applications' processes, each under its shim: started, adopted, stopped, forgotten. What becomes of them is told
+// to the planner as its events.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "core/config.hpp"
+#include "net/task_group.hpp"
+#include "paths.hpp"
+#include "plan/app.hpp"
+#include "shim.hpp"
+
+namespace fleet {
+
+// Everything a process of this instance is started with.
+Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance);
+
+class Instances {
+ public:
+  using Tell = std::function<void(const std::string& app, plan::Event)>;
+  Instances(net::asio::io_context& io, net::TaskGroup& tasks, const Paths& paths, Tell tell)
+      : io_(io), tasks_(tasks), paths_(paths), tell_(std::move(tell)) {}
+
+  void start(const std::string& app, const AppConfig& config, const plan::Instance& instance);
+
+  // A former fleetd's instance whose shim was found. Its status is told from now on.
+  void adopt(const std::string& app, const plan::Instance& instance, Shim shim, const wire::ShimStatus& status);
+
+  void stop(const std::string& id, int signal, milliseconds grace);
+
+  // Its end is on record: lets the shim go.
+  void forget(const std::string& id);
+
+  // A shim that belongs to nothing on record: stops what it runs, and it.
+  void sweep(const std::string& id, Shim shim, const wire::ShimStatus& status);
+
+ private:
+  struct Session;
+  net::Task<> run(std::shared_ptr<Session> session);
+  bool take(Session& session, const wire::ShimStatus& status);
+  Result<Shim> redial(const Session& session);
+  void kill_orphan(const Session& session);
+
+  net::asio::io_context& io_;
+  net::TaskGroup& tasks_;
+  const Paths& paths_;
+  Tell tell_;
+  std::map<std::string, std::shared_ptr<Session>> sessions_;  // by instance id
+};
+
+}  // namespace fleet

@@ -1,0 +1,40 @@
+// Where things are: fleet's programs, its state, its sockets.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/config.hpp"
+#include "core/result.hpp"
+
+namespace fleet {
+
+struct Paths {
+  std::string state, run, programs;  // folders; programs: where fleetd itself is
+
+  std::string database() const { return state + "/fleet.db"; }
+  std::string tls() const { return state + "/tls"; }
+  std::string app_releases(const std::string& app) const { return state + "/releases/" + app; }
+  std::string release(const std::string& app, std::uint64_t number) const {
+    return app_releases(app) + "/" + std::to_string(number);
+  }
+  std::string data(const std::string& app) const { return state + "/data/" + app; }
+  std::string app_logs(const std::string& app) const { return state + "/log/" + app; }
+  std::string instance_log(const std::string& app, const std::string& id) const { return app_logs(app) + "/" + id + ".log"; }
+  std::string access_log(const std::string& app) const { return app_logs(app) + "/access.log"; }
+  std::string worker_log(std::uint32_t slot) const { return state + "/log/worker-" + std::to_string(slot) + ".log"; }
+
+  std::string api_socket() const { return run + "/fleetd.sock"; }
+  std::string shims() const { return run + "/shim"; }
+  std::string shim_socket(const std::string& id) const { return shims() + "/" + id; }
+  std::string worker_socket(const std::string& id) const { return run + "/worker/" + id; }
+  std::string notify_socket(const std::string& id) const { return run + "/notify/" + id; }
+
+  // The folder of this program's own executable.
+  static Result<Paths> of(const Config& config);
+  // Makes the folders, private to fleetd except `run` (0755), where clients find the socket.
+  Result<> make() const;
+  Result<> make_for_app(const std::string& app) const;
+};
+
+}  // namespace fleet

@@ -1,0 +1,97 @@
+#include "probe.hpp"
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
+#include <memory>
+
+#include "child.hpp"
+
+namespace fleet {
+namespace {
+
+namespace asio = net::asio;
+using Socket = asio::basic_stream_socket<asio::ip::tcp, net::Executor>;
+using plan::ProbeOutcome;
+
+constexpr std::size_t kMaxHead = 16 * 1024;
+
+ProbeReport broken(const boost::system::error_code& error, bool timed_out, const HealthConfig& health) {
+  if (timed_out) return {ProbeOutcome::failed, "no answer within " + std::to_string(health.timeout.count()) + "ms"};
+  if (error == asio::error::connection_refused) return {ProbeOutcome::refused, "nobody listens on the port"};
+  if (error == asio::error::eof) return {ProbeOutcome::failed, "closed the connection without an answer"};
+  return {ProbeOutcome::failed, error.message()};
+}
+
+// "HTTP/1.1 200 OK" -> 200; 0 when it is no status line.
+int status_of(std::string_view head) {
+  if (!head.starts_with("HTTP/1.") || head.size() < 12 || head[8] != ' ') return 0;
+  int status = 0;
+  for (const char digit : head.substr(9, 3)) {
+    if (digit < '0' || digit > '9') return 0;
+    status = status * 10 + (digit - '0');
+  }
+  return status;
+}
+
+net::Task<ProbeReport> ask(asio::io_context& io, ProbeTarget target) {
+  // Shared with the timer's handler, which may run after this coroutine has ended.
+  const auto socket = std::make_shared<Socket>(io);
+  const auto timed_out = std::make_shared<bool>(false);
+  net::Timer timer(io, target.health.timeout);
+  timer.async_wait([socket, timed_out](boost::system::error_code error) {
+    if (error) return;
+    *timed_out = true;
+    boost::system::error_code ignored;
+    socket->close(ignored);
+  });
+  const asio::ip::tcp::endpoint endpoint(asio::ip::address_v4::loopback(), target.port);
+  {
+    auto [error] = co_await socket->async_connect(endpoint, net::use_result);
+    if (error) co_return broken(error, *timed_out, target.health);
+  }
+  if (target.health.kind == HealthKind::tcp) co_return ProbeReport{ProbeOutcome::passed, ""};
+
+  const std::string request = "GET " + target.health.path + " HTTP/1.1\r\nHost: " + target.host +
+                              "\r\nUser-Agent: fleet-health/" FLEET_VERSION "\r\nAccept: */*\r\nConnection: close\r\n\r\n";
+  {
+    auto [error, written] = co_await asio::async_write(*socket, asio::buffer(request), net::use_result);
+    if (error) co_return broken(error, *timed_out, target.health);
+  }
+  std::string answer;
+  auto [error, length] =
+      co_await asio::async_read_until(*socket, asio::dynamic_buffer(answer, kMaxHead), "\r\n\r\n", net::use_result);
+  if (error) co_return broken(error, *timed_out, target.health);
+  const int status = status_of(answer);
+  if (status >= 200 && status < 400) co_return ProbeReport{ProbeOutcome::passed, ""};
+  ProbeReport report;
+  report.detail = status == 0 ? "did not answer in HTTP/1" : "GET " + target.health.path + " answered " + std::to_string(status);
+  co_return report;
+}
+
+net::Task<ProbeReport> run_check(asio::io_context& io, ProbeTarget target) {
+  os::Spawn spawn;
+  spawn.argv = target.health.command;
+  spawn.cwd = target.launch.cwd;
+  for (const auto& [key, value] : target.launch.env) spawn.env.push_back(key + "=" + value);
+  auto status = co_await run_child(io, std::move(spawn), target.health.timeout);
+  ProbeReport report;
+  if (!status) {
+    report.detail = "the check " + status.error().text;
+  } else if (status->code != 0) {
+    report.detail = "the check exited with code " + std::to_string(status->code);
+  } else {
+    report.outcome = ProbeOutcome::passed;
+  }
+  co_return report;
+}
+
+}  // namespace
+
+net::Task<ProbeReport> probe(asio::io_context& io, ProbeTarget target) {
+  if (target.health.kind == HealthKind::command) return run_check(io, std::move(target));
+  return ask(io, std::move(target));
+}
+
+}  // namespace fleet

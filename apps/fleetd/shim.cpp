@@ -1,0 +1,67 @@
+#include "shim.hpp"
+
+#include <filesystem>
+
+#include "child.hpp"
+#include "os/process.hpp"
+#include "os/signal_names.hpp"
+#include "os/unix_socket.hpp"
+
+namespace fleet {
+namespace {
+
+net::Task<> reap(net::asio::io_context& io, os::Process process) {
+  (void)co_await wait_exit(io, std::move(process));
+}
+
+}  // namespace
+
+Result<Shim> Shim::start(net::asio::io_context& io, net::TaskGroup& children, const Paths& paths, const std::string& id) {
+  TRY(const os::Fd listener, os::listen_unix(paths.shim_socket(id), 0600));
+  os::Spawn spawn;
+  spawn.argv = {paths.programs + "/fleet-shim", "--id", id, "--socket", paths.shim_socket(id)};
+  spawn.cwd = "/";
+  spawn.fds = {listener.get()};
+  TRY(os::Process process, os::spawn(spawn));
+  children.spawn(reap(io, std::move(process)));
+  return dial(io, paths, id);
+}
+
+Result<Shim> Shim::dial(net::asio::io_context& io, const Paths& paths, const std::string& id) {
+  TRY(os::Fd socket, os::connect_unix(paths.shim_socket(id)));
+  return Shim(net::Channel(io, std::move(socket)));
+}
+
+net::Task<Result<wire::ShimStatus>> Shim::status() {
+  for (;;) {
+    auto message = co_await channel_.receive();
+    if (!message) co_return std::unexpected(message.error());
+    if (message->is<wire::ShimStatus>()) co_return message->as<wire::ShimStatus>();
+  }
+}
+
+void Shim::stop(int signal, milliseconds grace) {
+  wire::Stop stop;
+  stop.signal = static_cast<std::uint32_t>(signal);
+  stop.grace = grace;
+  channel_.send(stop);
+}
+
+void Shim::dismiss() { channel_.send(wire::Dismiss{}); }
+
+std::vector<std::string> shims_found(const Paths& paths) {
+  std::vector<std::string> ids;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(paths.shims(), error)) {
+    ids.push_back(entry.path().filename().string());
+  }
+  return ids;
+}
+
+std::string how_it_ended(const wire::ShimStatus& status) {
+  if (status.state == wire::ShimState::failed) return "could not be started: " + status.error;
+  if (status.signal != 0) return "was killed by " + os::signal_name(static_cast<int>(status.signal));
+  return "exited with code " + std::to_string(status.exit_code);
+}
+
+}  // namespace fleet

@@ -1,0 +1,216 @@
+#include "store.hpp"
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <initializer_list>
+#include <utility>
+#include <variant>
+
+#include "core/json.hpp"
+
+namespace fleet {
+namespace {
+
+constexpr int kSchema = 1;
+constexpr const char* kTables = R"(
+  CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE apps(name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE deployments(id INTEGER PRIMARY KEY, running INTEGER NOT NULL, view TEXT NOT NULL, baseline TEXT NOT NULL);
+  CREATE INDEX deployments_running ON deployments(running) WHERE running = 1;
+  CREATE TABLE releases(app TEXT NOT NULL, number INTEGER NOT NULL, release TEXT NOT NULL, PRIMARY KEY(app, number));
+  CREATE TABLE events(seq INTEGER PRIMARY KEY, event TEXT NOT NULL);
+)";
+
+using Value = std::variant<std::int64_t, std::string>;
+
+struct Closer {
+  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+  void operator()(sqlite3* db) const { sqlite3_close(db); }
+};
+
+}  // namespace
+
+struct Store::Database {
+  std::string path;
+  std::unique_ptr<sqlite3, Closer> handle;
+  std::map<std::string, std::unique_ptr<sqlite3_stmt, Closer>> statements;
+
+  ~Database() { statements.clear(); }
+
+  std::unexpected<Error> error(const char* what) const {
+    return fail(path + ": cannot " + what + ": " + sqlite3_errmsg(handle.get()));
+  }
+
+  // Runs one statement; `row` is called with each row of the answer.
+  Result<> run(const std::string& sql, std::initializer_list<Value> values = {},
+               const std::function<Result<>(sqlite3_stmt*)>& row = {}) {
+    auto& statement = statements[sql];
+    if (!statement) {
+      sqlite3_stmt* prepared = nullptr;
+      if (sqlite3_prepare_v2(handle.get(), sql.c_str(), -1, &prepared, nullptr) != SQLITE_OK) return error("prepare");
+      statement.reset(prepared);
+    }
+    int position = 0;
+    for (const auto& value : values) {
+      ++position;
+      if (const auto* number = std::get_if<std::int64_t>(&value)) {
+        sqlite3_bind_int64(statement.get(), position, *number);
+      } else {
+        const auto& text = std::get<std::string>(value);
+        sqlite3_bind_text(statement.get(), position, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
+      }
+    }
+    Result<> result;
+    for (;;) {
+      const int code = sqlite3_step(statement.get());
+      if (code == SQLITE_DONE) break;
+      if (code != SQLITE_ROW) {
+        result = error("write");
+        break;
+      }
+      if (row && result) result = row(statement.get());
+    }
+    sqlite3_reset(statement.get());
+    return result;
+  }
+
+  template <class T>
+  Result<std::vector<T>> list(const std::string& sql, std::initializer_list<Value> values = {}) {
+    std::vector<T> all;
+    TRYV(run(sql, values, [&](sqlite3_stmt* row) { return read(row, 0, all.emplace_back()); }));
+    return all;
+  }
+
+  template <class T>
+  Result<> read(sqlite3_stmt* row, int column, T& value) {
+    const auto parsed = json::Json::parse(text(row, column), nullptr, false);
+    if (parsed.is_discarded()) return fail(path + ": a record is not JSON");
+    if (auto result = json::read(parsed, value); !result) {
+      return std::unexpected(std::move(result.error()).in(path + ": a record does not hold"));
+    }
+    return {};
+  }
+
+  static std::string text(sqlite3_stmt* row, int column) {
+    const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(row, column));
+    return bytes ? std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(row, column))) : std::string();
+  }
+};
+
+namespace {
+
+template <class T>
+std::string dump(const T& value) {
+  return json::write(value).dump(-1, ' ', false, json::Json::error_handler_t::replace);
+}
+
+std::int64_t number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+
+}  // namespace
+
+Store::Store(std::unique_ptr<Database> db) : db_(std::move(db)) {}
+Store::Store(Store&&) noexcept = default;
+Store& Store::operator=(Store&&) noexcept = default;
+Store::~Store() = default;
+
+Result<Store> Store::open(const std::string& path) {
+  auto db = std::make_unique<Database>();
+  db->path = path;
+  sqlite3* handle = nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
+  db->handle.reset(handle);
+  if (code != SQLITE_OK) return db->error("open");
+  ::chmod(path.c_str(), 0600);
+  TRYV(db->run("PRAGMA journal_mode = WAL", {}, [](sqlite3_stmt*) { return Result<>(); }));
+  TRYV(db->run("PRAGMA synchronous = FULL"));
+  std::int64_t schema = 0;
+  TRYV(db->run("PRAGMA user_version", {}, [&](sqlite3_stmt* row) {
+    schema = sqlite3_column_int64(row, 0);
+    return Result<>();
+  }));
+  if (schema > kSchema) {
+    return fail(path + ": written by a newer fleetd (schema " + std::to_string(schema) + ", this one knows " +
+                std::to_string(kSchema) + ")");
+  }
+  if (schema == 0) {
+    const auto script = std::string("BEGIN;") + kTables + "PRAGMA user_version = " + std::to_string(kSchema) + "; COMMIT;";
+    if (sqlite3_exec(handle, script.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return db->error("make tables");
+  }
+  return Store(std::move(db));
+}
+
+Result<> Store::save(const std::function<Result<>()>& work) {
+  TRYV(db_->run("BEGIN IMMEDIATE"));
+  auto result = work();
+  if (result) result = db_->run("COMMIT");
+  if (!result) (void)db_->run("ROLLBACK");
+  return result;
+}
+
+Result<> Store::put_app(const plan::AppState& state) {
+  return db_->run("INSERT OR REPLACE INTO apps VALUES(?, ?)", {state.name, dump(state)});
+}
+Result<> Store::remove_app(const std::string& name) { return db_->run("DELETE FROM apps WHERE name = ?", {name}); }
+Result<std::vector<plan::AppState>> Store::apps() {
+  return db_->list<plan::AppState>("SELECT state FROM apps ORDER BY name");
+}
+
+Result<> Store::put_deployment(const DeploymentRecord& record) {
+  const bool running = record.view.state == api::DeploymentState::running;
+  return db_->run("INSERT OR REPLACE INTO deployments VALUES(?, ?, ?, ?)",
+                  {number(record.view.id), std::int64_t{running}, dump(record.view), dump(record.baseline)});
+}
+
+Result<std::optional<DeploymentRecord>> Store::deployment(api::DeploymentId id) {
+  std::optional<DeploymentRecord> found;
+  TRYV(db_->run("SELECT view, baseline FROM deployments WHERE id = ?", {number(id)}, [&](sqlite3_stmt* row) -> Result<> {
+    auto& record = found.emplace();
+    TRYV(db_->read(row, 0, record.view));
+    return db_->read(row, 1, record.baseline);
+  }));
+  return found;
+}
+
+Result<std::vector<DeploymentRecord>> Store::running_deployments() {
+  std::vector<DeploymentRecord> all;
+  TRYV(db_->run("SELECT view, baseline FROM deployments WHERE running = 1 ORDER BY id", {}, [&](sqlite3_stmt* row) -> Result<> {
+    auto& record = all.emplace_back();
+    TRYV(db_->read(row, 0, record.view));
+    return db_->read(row, 1, record.baseline);
+  }));
+  return all;
+}
+
+Result<> Store::put_release(const Release& release) {
+  return db_->run("INSERT OR REPLACE INTO releases VALUES(?, ?, ?)",
+                  {release.app, number(release.number), dump(release)});
+}
+Result<std::vector<Release>> Store::releases(const std::string& app) {
+  return db_->list<Release>("SELECT release FROM releases WHERE app = ? ORDER BY number DESC", {app});
+}
+
+Result<> Store::put_event(const api::EventView& event) {
+  return db_->run("INSERT OR REPLACE INTO events VALUES(?, ?)", {number(event.seq), dump(event)});
+}
+Result<std::vector<api::EventView>> Store::events(std::size_t newest) {
+  return db_->list<api::EventView>(
+      "SELECT event FROM (SELECT seq, event FROM events ORDER BY seq DESC LIMIT ?) ORDER BY seq", {number(newest)});
+}
+Result<> Store::prune_events(std::size_t keep) {
+  return db_->run("DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?", {number(keep)});
+}
+
+Result<> Store::put(const std::string& key, const std::string& value) {
+  return db_->run("INSERT OR REPLACE INTO meta VALUES(?, ?)", {key, value});
+}
+Result<std::string> Store::get(const std::string& key) {
+  std::string value;
+  TRYV(db_->run("SELECT value FROM meta WHERE key = ?", {key}, [&](sqlite3_stmt* row) {
+    value = Database::text(row, 0);
+    return Result<>();
+  }));
+  return value;
+}
+
+}  // namespace fleet

@@ -1,0 +1,69 @@
+// What fleetd knows, on disk: SQLite in WAL mode with full sync. A transaction that was committed survives a power cut.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/views.hpp"
+#include "core/result.hpp"
+#include "plan/app.hpp"
+
+namespace fleet {
+
+// What a deployment's view does not show: where the app's counters stood when it began.
+struct DeploymentRecord {
+  api::DeploymentView view;
+  api::Receipt baseline;
+};
+
+struct Release {
+  std::string app;
+  std::uint64_t number = 0;
+  std::string url, sha256, format, created_at;
+  std::uint64_t bytes = 0;  // unpacked
+  bool retained = true;
+  FLEET_FIELDS(Release, app, number, url, sha256, format, created_at, bytes, retained)
+};
+
+class Store {
+ public:
+  // Makes the file if there is none. Errors: not a database of ours, of a newer fleetd, or damaged.
+  static Result<Store> open(const std::string& path);
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  // Runs `work` in one transaction: all of its writes are on disk when this returns, or none.
+  Result<> save(const std::function<Result<>()>& work);
+
+  Result<> put_app(const plan::AppState& state);
+  Result<> remove_app(const std::string& name);
+  Result<std::vector<plan::AppState>> apps();
+
+  Result<> put_deployment(const DeploymentRecord& record);
+  Result<std::optional<DeploymentRecord>> deployment(api::DeploymentId id);
+  Result<std::vector<DeploymentRecord>> running_deployments();
+
+  Result<> put_release(const Release& release);
+  Result<std::vector<Release>> releases(const std::string& app);  // newest first
+
+  Result<> put_event(const api::EventView& event);
+  Result<std::vector<api::EventView>> events(std::size_t newest);  // oldest first
+  Result<> prune_events(std::size_t keep);
+
+  // Small facts: "generation", "next_deployment", "clock_ms", "boot_id".
+  Result<> put(const std::string& key, const std::string& value);
+  Result<std::string> get(const std::string& key);  // empty: none
+
+ private:
+  struct Database;
+  explicit Store(std::unique_ptr<Database> db);
+  std::unique_ptr<Database> db_;
+};
+
+}  // namespace fleet
