@@ -34,8 +34,9 @@ Verdict on_probe(Health& health, const HealthConfig& config, ProbeOutcome outcom
   }
   health.next_probe = now + wait;
 
-  if (passed && health.passed == config.healthy) return Verdict::healthy;
-  if (!passed && health.failed == config.unhealthy) return Verdict::unhealthy;
+  // Not "==": a reload may have lowered the threshold below the run so far.
+  if (passed && health.passed >= config.healthy) return Verdict::healthy;
+  if (!passed && health.failed >= config.unhealthy) return Verdict::unhealthy;
   return Verdict::unchanged;
 }
 

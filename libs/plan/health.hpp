@@ -34,8 +34,8 @@ Health begin_probing(milliseconds now);
 // Probes of an instance in rotation: one each interval, the first after one.
 Health watch(const HealthConfig& config, milliseconds now);
 
-// Takes one answer, sets the time of the next probe, and says whether a threshold was reached with it. `starting`: the
-// instance has not joined, so probes come more often than the interval until it does.
+// Takes one answer, sets the time of the next probe, and says whether the run it is part of has reached its threshold.
+// `starting`: the instance has not joined, so probes come more often than the interval until it does.
 Verdict on_probe(Health& health, const HealthConfig& config, ProbeOutcome outcome, bool starting, milliseconds now);
 
 }  // namespace fleet::plan
