@@ -125,7 +125,7 @@ const Text kFile{"path", "", accept_file};
 const Text kUrlPath{"string", "begins with /; no escapes, query, empty or dot segments", accept_url_path};
 const Text kHealthPath{"string", "begins with /; may have a query", accept_health_path};
 const Text kHost{"string", "host names, without port or wildcard", accept_host};
-const Text kSignal{"string", "SIGTERM SIGINT SIGQUIT SIGHUP SIGUSR1 SIGUSR2 SIGWINCH", accept_signal};
+const Text kSignal{"string", signal_names(), accept_signal};
 const Text kArgument{"string", "", accept_argument};
 
 bool is_app_name(string_view text) {

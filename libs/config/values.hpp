@@ -50,10 +50,10 @@ struct Duration {
 struct Text {
   using T = std::string;
   using Accept = std::string (*)(T&, const Environment&);
-  std::string_view name, words;
+  std::string name, words;  // of the type, of the range
   Accept accept;
-  std::string type() const { return std::string(name); }
-  std::string range() const { return std::string(words); }
+  std::string type() const { return name; }
+  std::string range() const { return words; }
   std::string show(const T& value) const { return value.empty() ? "none" : '"' + value + '"'; }
   bool read(const Node&, T&, const Context&) const;
 };

@@ -17,6 +17,7 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
   const bool bracketed = host.front() == '[' && host.back() == ']' && host.size() > 2;
   if (bracketed) host = host.substr(1, host.size() - 2);
   if (bracketed != (host.find(':') != std::string_view::npos)) return std::nullopt;
+  if (host.find_first_of("[]") != std::string_view::npos) return std::nullopt;
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
   if (error != std::errc() || end != port_text.data() + port_text.size()) return std::nullopt;

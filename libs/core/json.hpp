@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "core/fields.hpp"
@@ -106,6 +107,12 @@ Result<> read(const Json& json, T& value) {
     };
     for_each_field(value, visit);
     return result;
+  } else if constexpr (std::is_integral_v<T>) {
+    if (!json.is_number_integer()) return wrong("a whole number");
+    const bool fits = json.is_number_unsigned() ? std::in_range<T>(json.get<std::uint64_t>())
+                                                : std::in_range<T>(json.get<std::int64_t>());
+    if (!fits) return wrong("a number in range");
+    value = json.get<T>();
   } else {
     if (!json.is_number()) return wrong("a number");
     value = json.get<T>();

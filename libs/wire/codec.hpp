@@ -120,6 +120,7 @@ class Decoder {
       K key{};
       T value{};
       get(key), get(value);
+      if (!values.empty() && !(values.rbegin()->first < key)) ok_ = false;  // one value has one form
       values.emplace(std::move(key), std::move(value));
     }
   }

@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include "config/load.hpp"
 #include "config/parse.hpp"
 #include "read.hpp"
@@ -147,6 +149,17 @@ TEST(Problems, AreAllFoundAtOnceInTheOrderOfTheFile) {
   EXPECT_THAT(problems("[app.shop]\ninstances = 0\ncommand = [\"{x}\"]\n[fleet]\nfoo = 1\n[[tls]]\n"),
               ElementsAre(HasSubstr(":2:13: "), HasSubstr(":3:12: "), HasSubstr(":5:1: "), HasSubstr(":6:1: "),
                           HasSubstr(":6:1: ")));
+}
+
+TEST(Examples, HaveNoProblems) {
+  std::size_t examples = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(FLEET_SOURCE_DIR "/deploy")) {
+    if (entry.path().extension() != ".toml") continue;
+    const auto config = load(entry.path());
+    EXPECT_TRUE(config) << config.error().error().text;
+    ++examples;
+  }
+  EXPECT_GE(examples, 3u);
 }
 
 TEST(Problems, OfAFileThatIsNotThereNameIt) {
