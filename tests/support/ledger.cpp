@@ -23,7 +23,7 @@ bool read_transactions(const std::string& path, Transactions& transactions) {
   return true;
 }
 
-LedgerVerdict check_ledgers(const Transactions& transactions, const std::string& directory) {
+LedgerVerdict check_ledgers(const Transactions& transactions, const std::string& directory, const std::string& prefix) {
   LedgerVerdict verdict;
   std::unordered_map<std::string, int> times;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
@@ -32,6 +32,7 @@ LedgerVerdict check_ledgers(const Transactions& transactions, const std::string&
     ++verdict.files;
     std::ifstream in(entry.path());
     for (std::string id; std::getline(in, id);) {
+      if (!id.starts_with(prefix)) continue;
       ++times[id];
       ++verdict.recorded;
     }

@@ -25,7 +25,7 @@ struct LedgerVerdict {
   bool exact() const { return acknowledged > 0 && lost == 0 && twice == 0 && foreign == 0; }
 };
 
-// Reads every ledger-*.log beneath `directory`.
-LedgerVerdict check_ledgers(const Transactions&, const std::string& directory);
+// Reads every ledger-*.log beneath `directory`; of the ids there, those that begin with `prefix`.
+LedgerVerdict check_ledgers(const Transactions&, const std::string& directory, const std::string& prefix = {});
 
 }  // namespace fleet::test

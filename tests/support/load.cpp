@@ -27,8 +27,10 @@ struct Run {
   bool over() const { return stop || Clock::now() >= end; }
 
   void answered() {
+    if (over()) return;  // nothing follows any more
     const auto now = std::chrono::nanoseconds(Clock::now() - begun).count();
-    const auto gap = now - last_answer.exchange(now);
+    const auto before = last_answer.exchange(now);
+    const auto gap = before == 0 ? 0 : now - before;
     auto longest = longest_gap.load();
     while (gap > longest && !longest_gap.compare_exchange_weak(longest, gap)) continue;
   }
