@@ -23,12 +23,12 @@ void EventLog::restore(std::vector<EventView> saved) {
 const EventView& EventLog::publish(EventView event) {
   if (event.type == EventType::deployment_progress) {
     event.seq = last_seq_;
-    const auto [former, first] = progress_.try_emplace(event.deployment.value_or(""), next_place_);
+    const auto [former, first] = progress_.try_emplace(event.deployment.value_or(0), next_place_);
     if (!first) ring_.erase(std::exchange(former->second, next_place_));
   } else {
     event.seq = ++last_seq_;
   }
-  if (event.type == EventType::deployment_finished) progress_.erase(event.deployment.value_or(""));
+  if (event.type == EventType::deployment_finished) progress_.erase(event.deployment.value_or(0));
   const EventView& kept = keep(std::move(event));
   for (auto* reader : readers_) reader->wake_.cancel();
   return kept;

@@ -40,6 +40,7 @@ class EventLog {
   std::vector<EventView> kept(const EventFilter& filter, std::size_t limit) const;
 
   std::uint64_t last_seq() const { return last_seq_; }
+  net::asio::io_context& context() { return io_; }
 
  private:
   friend class EventReader;

@@ -16,7 +16,7 @@
 
 namespace fleet::api {
 
-using DeploymentId = std::string;  // "shop.17"
+using DeploymentId = std::uint64_t;
 using std::chrono::milliseconds;
 
 // ---- deployments ---------------------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ struct Receipt {
 };
 
 struct DeploymentView {
-  DeploymentId id;
+  DeploymentId id = 0;
   std::string app;
   DeploymentKind kind = DeploymentKind::deploy;
   std::string url;     // of the artifact, without user information and query
@@ -280,7 +280,7 @@ struct ShutdownBody {
 
 // 202: under way.
 struct AcceptedView {
-  DeploymentId id;
+  DeploymentId id = 0;
   FLEET_FIELDS(AcceptedView, id)
 };
 

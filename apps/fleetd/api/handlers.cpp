@@ -1,0 +1,161 @@
+#include "api/handlers.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+#include "api/sources.hpp"
+
+namespace fleet::api {
+namespace {
+
+constexpr std::size_t kMaxUrl = 8192;
+constexpr std::size_t kMaxEvents = 1000;
+constexpr std::uint64_t kMaxLines = 10000, kUsualLines = 100;
+
+using Reply = net::Task<Result<Response>>;
+
+Result<DeployRequest> checked(DeployBody body, std::string requested_by) {
+  const auto wrong = [](std::string text) { return fail(ErrorKind::usage, "request body: " + std::move(text)); };
+  if (body.url.empty()) return wrong("url: missing");
+  if (body.url.size() > kMaxUrl) return wrong("url: longer than " + std::to_string(kMaxUrl) + " bytes");
+  if (std::ranges::any_of(body.url, [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
+    return wrong("url: has control characters");
+  }
+  std::ranges::transform(body.sha256, body.sha256.begin(), [](unsigned char c) { return std::tolower(c); });
+  const bool hex = std::ranges::all_of(body.sha256, [](unsigned char c) { return std::isxdigit(c); });
+  if (!body.sha256.empty() && (body.sha256.size() != 64 || !hex)) return wrong("sha256: not 64 hex digits");
+  return DeployRequest{std::move(body.url), std::move(body.sha256), std::move(requested_by)};
+}
+
+Response accepted(DeploymentId id) { return answer_with(AcceptedView{id}, 202); }
+
+Result<DeploymentId> deployment_id(const Request& request) {
+  const std::string& text = request.params.at("id");
+  DeploymentId id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error == std::errc() && end == text.data() + text.size()) return id;
+  return fail(ErrorKind::not_found, "no such deployment: " + text);
+}
+
+void strip(DeploymentView& deployment) { deployment.url = public_url(std::move(deployment.url)); }
+
+bool wants_sse(const Request& request) { return request.accept.find("text/event-stream") != std::string::npos; }
+
+Response stream(const Request& request, std::shared_ptr<Source> source) {
+  Response response;
+  response.content_type = wants_sse(request) ? "text/event-stream" : "application/x-ndjson";
+  response.source = std::move(source);
+  return response;
+}
+
+// Where to go on from: ?since, else the id that an EventSource sends when it reconnects.
+Result<std::optional<std::uint64_t>> since(Request request) {
+  if (!request.query.contains("since") && !request.last_event_id.empty()) {
+    request.query["since"] = request.last_event_id;
+  }
+  return request.number("since");
+}
+
+}  // namespace
+
+Reply get_health(Backend&, Request) { co_return answer_with(HealthView{}); }
+
+Reply get_status(Backend& backend, Request) {
+  StatusView status = backend.status();
+  for (auto& app : status.apps) {
+    app.release_url = public_url(std::move(app.release_url));
+    if (app.deployment) strip(*app.deployment);
+  }
+  co_return answer_with(status);
+}
+
+Reply post_deployment(Backend& backend, Request request) {
+  CO_TRY(DeployBody body, body_as<DeployBody>(request));
+  CO_TRY(DeployRequest wanted, checked(std::move(body), request.peer.who));
+  CO_TRY(const DeploymentId id, backend.deploy(request.params["app"], std::move(wanted)));
+  co_return accepted(id);
+}
+
+Reply post_rollback(Backend& backend, Request request) {
+  CO_TRY(const RollbackBody body, body_as<RollbackBody>(request));
+  CO_TRY(const DeploymentId id, backend.rollback(request.params["app"], body.release, request.peer.who));
+  co_return accepted(id);
+}
+
+Reply post_restart(Backend& backend, Request request) {
+  CO_TRY(const DeploymentId id, backend.restart(request.params["app"], request.peer.who));
+  co_return accepted(id);
+}
+
+Reply get_releases(Backend& backend, Request request) {
+  CO_TRY(ReleasesView releases, backend.releases(request.params["app"]));
+  for (auto& release : releases.releases) release.url = public_url(std::move(release.url));
+  co_return answer_with(releases);
+}
+
+Reply get_logs(Backend& backend, Request request) {
+  LogQuery query;
+  CO_TRY(query.release, request.number("release"));
+  CO_TRY(const auto lines, request.number("lines"));
+  CO_TRY(const bool follow, request.flag("follow"));
+  query.lines = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(lines.value_or(kUsualLines), 1, kMaxLines));
+  const std::string app = request.params["app"];
+  CO_TRY(LogsView logs, backend.logs(app, query));
+  if (!follow) co_return answer_with(logs);
+  co_return stream(request, follow_logs(backend, app, query, std::move(logs), wants_sse(request)));
+}
+
+Reply get_deployment(Backend& backend, Request request) {
+  CO_TRY(const DeploymentId id, deployment_id(request));
+  CO_TRY(DeploymentView deployment, backend.deployment(id));
+  strip(deployment);
+  co_return answer_with(deployment);
+}
+
+Reply get_deployment_events(Backend& backend, Request request) {
+  CO_TRY(const DeploymentId id, deployment_id(request));
+  CO_TRYV(backend.deployment(id));
+  CO_TRY(const auto after, since(request));
+  EventFilter filter;
+  filter.since = after.value_or(0);
+  filter.deployment = id;
+  co_return stream(request, follow_events(backend, std::move(filter), wants_sse(request)));
+}
+
+Reply post_abort(Backend& backend, Request request) {
+  CO_TRY(const DeploymentId id, deployment_id(request));
+  CO_TRYV(backend.abort(id, request.peer.who));
+  co_return answer_with(DoneView{"aborting"}, 202);
+}
+
+Reply get_events(Backend& backend, Request request) {
+  CO_TRY(const auto after, since(request));
+  CO_TRY(const bool follow, request.flag("follow"));
+  EventFilter filter;
+  if (const auto app = request.query.find("app"); app != request.query.end()) filter.app = app->second;
+  filter.since = after.value_or(follow ? backend.events().last_seq() : 0);
+  if (follow) co_return stream(request, follow_events(backend, std::move(filter), wants_sse(request)));
+  Response response;
+  json::Json list = json::Json::array();
+  for (const auto& event : backend.events().kept(filter, kMaxEvents)) list.push_back(event_json(event));
+  json::Json document;
+  document["events"] = std::move(list);
+  response.body = text_of(document) + "\n";
+  co_return response;
+}
+
+Reply post_reload(Backend& backend, Request) {
+  auto result = co_await backend.reload();
+  CO_TRYV(std::move(result));
+  co_return answer_with(DoneView{"configuration reloaded"});
+}
+
+Reply post_shutdown(Backend& backend, Request request) {
+  CO_TRY(const ShutdownBody body, body_as<ShutdownBody>(request));
+  Response response = answer_with(DoneView{body.apps ? "stopping everything" : "ending; all goes on serving"}, 202);
+  response.afterwards = [&backend, stop_apps = body.apps] { backend.shutdown(stop_apps); };
+  co_return response;
+}
+
+}  // namespace fleet::api

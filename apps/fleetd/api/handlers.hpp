@@ -1,0 +1,23 @@
+// One function for each row of the table in routes.cpp.
+#pragma once
+
+#include "api/backend.hpp"
+#include "api/http.hpp"
+
+namespace fleet::api {
+
+net::Task<Result<Response>> get_health(Backend&, Request);
+net::Task<Result<Response>> get_status(Backend&, Request);
+net::Task<Result<Response>> post_deployment(Backend&, Request);
+net::Task<Result<Response>> post_rollback(Backend&, Request);
+net::Task<Result<Response>> post_restart(Backend&, Request);
+net::Task<Result<Response>> get_releases(Backend&, Request);
+net::Task<Result<Response>> get_logs(Backend&, Request);
+net::Task<Result<Response>> get_deployment(Backend&, Request);
+net::Task<Result<Response>> get_deployment_events(Backend&, Request);
+net::Task<Result<Response>> post_abort(Backend&, Request);
+net::Task<Result<Response>> get_events(Backend&, Request);
+net::Task<Result<Response>> post_reload(Backend&, Request);
+net::Task<Result<Response>> post_shutdown(Backend&, Request);
+
+}  // namespace fleet::api
