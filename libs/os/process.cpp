@@ -12,6 +12,28 @@
 #include "os/process_tree.hpp"
 
 namespace fleet::os {
+namespace {
+
+Result<std::optional<Ended>> wait_now(idtype_t kind, int id) {
+  siginfo_t info{};
+  rusage usage{};
+  // The system call itself: unlike the library's waitid it also gives the resource usage.
+  if (::syscall(SYS_waitid, kind, id, &info, WEXITED | WNOHANG, &usage) != 0) {
+    return fail_errno("cannot wait for process", errno);
+  }
+  if (info.si_pid == 0) return std::optional<Ended>();
+  Ended ended{info.si_pid, {}};
+  const bool exited = info.si_code == CLD_EXITED;
+  ended.status.signal = exited ? 0 : info.si_status;
+  ended.status.code = exited ? info.si_status : 128 + info.si_status;
+  ended.status.max_rss_kib = static_cast<std::uint64_t>(usage.ru_maxrss);
+  for (const timeval& part : {usage.ru_utime, usage.ru_stime}) {
+    ended.status.cpu_time += std::chrono::milliseconds(part.tv_sec * 1000 + part.tv_usec / 1000);
+  }
+  return std::optional(ended);
+}
+
+}  // namespace
 
 std::uint64_t start_time_of(pid_t pid) {
   const auto entry = process_entry(pid);
@@ -46,22 +68,10 @@ Result<> signal(const Fd& pidfd, int signal_number) {
 }
 
 Result<std::optional<ExitStatus>> reap(const Fd& pidfd) {
-  siginfo_t info{};
-  rusage usage{};
-  // The system call itself: unlike the library's waitid it also gives the resource usage.
-  if (::syscall(SYS_waitid, P_PIDFD, pidfd.get(), &info, WEXITED | WNOHANG, &usage) != 0) {
-    return fail_errno("cannot wait for process", errno);
-  }
-  if (info.si_pid == 0) return std::optional<ExitStatus>();
-  ExitStatus status;
-  const bool exited = info.si_code == CLD_EXITED;
-  status.signal = exited ? 0 : info.si_status;
-  status.code = exited ? info.si_status : 128 + info.si_status;
-  status.max_rss_kib = static_cast<std::uint64_t>(usage.ru_maxrss);
-  for (const timeval& part : {usage.ru_utime, usage.ru_stime}) {
-    status.cpu_time += std::chrono::milliseconds(part.tv_sec * 1000 + part.tv_usec / 1000);
-  }
-  return std::optional(status);
+  TRY(const auto ended, wait_now(P_PIDFD, pidfd.get()));
+  return ended ? std::optional(ended->status) : std::nullopt;
 }
+
+std::optional<Ended> reap_any() { return wait_now(P_ALL, 0).value_or(std::nullopt); }
 
 }  // namespace fleet::os

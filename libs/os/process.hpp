@@ -60,4 +60,11 @@ struct ExitStatus {
 // was taken it is an error.
 Result<std::optional<ExitStatus>> reap(const Fd& pidfd);
 
+// The same for whichever child of this process has ended, adopted ones too (a subreaper's duty); nothing when none has.
+struct Ended {
+  pid_t pid = 0;
+  ExitStatus status;
+};
+std::optional<Ended> reap_any();
+
 }  // namespace fleet::os

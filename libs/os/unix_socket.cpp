@@ -10,7 +10,7 @@
 namespace fleet::os {
 namespace {
 
-constexpr std::size_t kMaxFdsPerReceive = 64;
+constexpr std::size_t kMaxFdsPerReceive = 253;
 
 Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
@@ -23,17 +23,32 @@ Result<sockaddr_un> address_of(const std::string& path) {
   return address;
 }
 
-}  // namespace
-
-Result<Fd> listen_unix(const std::string& path, mode_t mode) {
+Result<Fd> bind_unix(int type, const std::string& path, mode_t mode) {
   TRY(const sockaddr_un address, address_of(path));
-  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Fd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return fail_errno("cannot create a unix socket", errno);
   ::unlink(path.c_str());
   // The mode is set on the socket before bind, so that the file never exists with a wider one.
   if (::fchmod(fd.get(), mode) != 0 ||
       ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      ::chmod(path.c_str(), mode) != 0 || ::listen(fd.get(), 128) != 0) {
+      ::chmod(path.c_str(), mode) != 0) {
+    return fail_errno("cannot listen on " + path, errno);
+  }
+  return fd;
+}
+
+}  // namespace
+
+Result<Fd> listen_unix(const std::string& path, mode_t mode) {
+  TRY(Fd fd, bind_unix(SOCK_STREAM, path, mode));
+  if (::listen(fd.get(), 128) != 0) return fail_errno("cannot listen on " + path, errno);
+  return fd;
+}
+
+Result<Fd> bind_unix_datagram(const std::string& path, mode_t mode) {
+  TRY(Fd fd, bind_unix(SOCK_DGRAM, path, mode));
+  const int on = 1;
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
     return fail_errno("cannot listen on " + path, errno);
   }
   return fd;

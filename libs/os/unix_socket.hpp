@@ -18,6 +18,10 @@ namespace fleet::os {
 // 108 bytes (sun_path).
 Result<Fd> listen_unix(const std::string& path, mode_t mode);
 
+// Non-blocking datagram socket at `path` with this file mode, told its senders' credentials (SO_PASSCRED); a stale file
+// there is replaced.
+Result<Fd> bind_unix_datagram(const std::string& path, mode_t mode);
+
 // Connected, non-blocking. Local connects do not wait: ECONNREFUSED/ENOENT means that nobody listens.
 Result<Fd> connect_unix(const std::string& path);
 
