@@ -5,10 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <csignal>
 #include <filesystem>
 #include <utility>
 
-#include "config/signals.hpp"
+#include "core/signal_names.hpp"
 
 namespace fleet::config {
 namespace {
@@ -102,8 +103,10 @@ std::string accept_health_path(std::string& text, const Environment&) {
 }
 
 std::string accept_signal(std::string& text, const Environment&) {
-  if (!signal_number(text)) return quote(text) + " is not one of " + signal_names();
-  if (!text.starts_with("SIG")) text.insert(0, "SIG");
+  const auto number = parse_signal(text);
+  if (!number) return quote(text) + " is not a signal (such as \"SIGTERM\")";
+  if (*number == SIGKILL || *number == SIGSTOP) return quote(text) + " cannot ask (it is not the application's to handle)";
+  text = signal_name(*number);
   return {};
 }
 
@@ -125,7 +128,7 @@ const Text kFile{"path", "", accept_file};
 const Text kUrlPath{"string", "begins with /; no escapes, query, empty or dot segments", accept_url_path};
 const Text kHealthPath{"string", "begins with /; may have a query", accept_health_path};
 const Text kHost{"string", "host names, without port or wildcard", accept_host};
-const Text kSignal{"string", signal_names(), accept_signal};
+const Text kSignal{"string", "a signal's name, SIGKILL and SIGSTOP excepted", accept_signal};
 const Text kArgument{"string", "", accept_argument};
 
 bool is_app_name(string_view text) {

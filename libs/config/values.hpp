@@ -62,7 +62,7 @@ extern const Text kFile;       // made absolute
 extern const Text kUrlPath;    // of an app's routes: normalised, no slash at the end
 extern const Text kHealthPath;
 extern const Text kHost;       // lower case
-extern const Text kSignal;     // with "SIG"
+extern const Text kSignal;     // as "SIGTERM"
 extern const Text kArgument;
 
 struct Listen {

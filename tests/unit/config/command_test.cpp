@@ -2,10 +2,6 @@
 
 #include <gmock/gmock.h>
 
-#include <csignal>
-
-#include "config/signals.hpp"
-
 namespace fleet::config {
 namespace {
 
@@ -32,14 +28,6 @@ TEST(Command, RefusesUnknownPlaceholders) {
   EXPECT_THAT(expand("{}", kValues).error().text, HasSubstr("unknown placeholder {}"));
   EXPECT_THAT(expand("x{port", kValues).error().text, HasSubstr("not closed"));
   EXPECT_EQ(expand("x{", kValues).error().kind, ErrorKind::usage);
-}
-
-TEST(Signals, HaveNumbersByEitherName) {
-  EXPECT_EQ(signal_number("SIGTERM"), SIGTERM);
-  EXPECT_EQ(signal_number("QUIT"), SIGQUIT);
-  EXPECT_EQ(signal_number("SIGKILL"), std::nullopt);
-  EXPECT_EQ(signal_number(""), std::nullopt);
-  EXPECT_THAT(signal_names(), HasSubstr("SIGTERM SIGINT"));
 }
 
 }  // namespace

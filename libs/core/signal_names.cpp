@@ -1,10 +1,10 @@
-#include "os/signal_names.hpp"
+#include "core/signal_names.hpp"
 
 #include <charconv>
 #include <csignal>
 #include <cstring>
 
-namespace fleet::os {
+namespace fleet {
 
 std::string signal_name(int signal_number) {
   if (signal_number > 0 && signal_number < SIGRTMIN) {
@@ -36,4 +36,4 @@ std::optional<int> parse_signal(std::string_view name) {
   return SIGRTMIN + offset;
 }
 
-}  // namespace fleet::os
+}  // namespace fleet
