@@ -18,6 +18,22 @@ std::string seconds(milliseconds time) {
   return ms % 1000 == 0 ? std::to_string(ms / 1000) + "s" : std::to_string(ms) + "ms";
 }
 
+std::uint32_t draining_of(const AppState& state, std::uint64_t release) {
+  return static_cast<std::uint32_t>(std::ranges::count_if(state.instances, [&](const Instance& i) {
+    return i.release == release && i.phase == InstancePhase::draining;
+  }));
+}
+
+// Whether a rollback may point back to the instances that the rollout under way has left: all of them must still
+// drain, for some of them could not carry what all of them did.
+bool overtakes(const AppState& state, const Request& request) {
+  if (request.kind != RolloutKind::rollback || !state.rollout || state.removed) return false;
+  const auto& rollout = *state.rollout;
+  if (rollout.phase != RolloutPhase::commit && rollout.phase != RolloutPhase::drain) return false;
+  if (rollout.previous == rollout.release || (request.release != 0 && request.release != rollout.previous)) return false;
+  return rollout.left > 0 && draining_of(state, rollout.previous) == rollout.left;
+}
+
 class Machine {
  public:
   Machine(AppState state, const Context& context) : state_(std::move(state)), ctx_(context) {}
@@ -38,7 +54,7 @@ class Machine {
   // -- events --
 
   void on(const Request& request) {
-    if (overtakes(request)) return repoint(request);
+    if (overtakes(state_, request)) return repoint(request);
     if (state_.rollout || state_.removed) return;
     begin(request);
     auto& rollout = *state_.rollout;
@@ -51,6 +67,7 @@ class Machine {
         return rollout_event(rollout.release == state_.current ? RolloutEvent::current : RolloutEvent::fetched);
       case RolloutKind::restart:
         rollout.release = state_.current;
+        rollout.sha256 = state_.current_sha256;
         return rollout_event(RolloutEvent::fetched);
     }
   }
@@ -134,11 +151,13 @@ class Machine {
 
   void on(const Configured&) {
     state_.removed = false;
+    publish_ = true;  // the route may have changed without any instance
     scale();
   }
 
   void on(const Removed&) {
     state_.removed = true;
+    publish_ = true;
     if (state_.rollout && before_commit(state_.rollout->phase)) {
       fail_rollout(ErrorKind::aborted, "the app was removed from the configuration", "", RolloutEvent::abort);
     }
@@ -187,7 +206,7 @@ class Machine {
   void restart_now(Instance& instance) {
     if (instance.phase != InstancePhase::backoff) return;
     instance.crashes = 0;
-    instance.deadline = ctx_.now;
+    instance.deadline = std::max(ctx_.now, milliseconds(1));  // 0 would be none
   }
 
   // -- instances --
@@ -200,7 +219,11 @@ class Machine {
 
   void advance(Instance& instance, InstanceEvent event) {
     const auto phase = instance.phase;
-    switch (instance_step(phase, event)) {
+    const auto what = instance_step(phase, event);
+    if (phase == InstancePhase::ready && what != InstanceStep::ignore && ctx_.now - instance.since >= kGoodWhile) {
+      instance.crashes = 0;
+    }
+    switch (what) {
       case InstanceStep::ignore: return;
       case InstanceStep::to_warming:
         instance.health = begin_probing(ctx_.now);
@@ -213,7 +236,7 @@ class Machine {
       case InstanceStep::to_draining: return enter(instance, InstancePhase::draining);
       case InstanceStep::to_evicting: return enter(instance, InstancePhase::evicting);
       case InstanceStep::to_gone:
-        act(Forget{instance.id});
+        if (phase != InstancePhase::backoff) act(Forget{instance.id});
         return enter(instance, InstancePhase::gone);
       case InstanceStep::stop:
         act(Stop{instance.id});
@@ -221,9 +244,7 @@ class Machine {
       case InstanceStep::end:
         act(Forget{instance.id});
         if (!instance.wanted || instance.candidate) return enter(instance, InstancePhase::gone);
-        instance.crashes = phase == InstancePhase::ready && ctx_.now - instance.since >= kGoodWhile
-                               ? 1
-                               : instance.crashes + 1;
+        ++instance.crashes;
         return enter(instance, InstancePhase::backoff);
       case InstanceStep::restart:
         ++instance.restarts;
@@ -260,6 +281,7 @@ class Machine {
       case InstancePhase::draining:
         instance.generation = ctx_.next_generation;
         instance.deadline = ctx_.now + config.drain.timeout;
+        publish_ = true;
         break;
       case InstancePhase::evicting:
         instance.generation = ctx_.next_generation;
@@ -404,21 +426,8 @@ class Machine {
     if (release != state_.current) state_.previous = std::exchange(state_.current, release);
     state_.current_sha256 = std::move(sha256);
     state_.rollout->generation = ctx_.next_generation;
+    state_.rollout->left = draining_of(state_, state_.rollout->previous);
     publish_ = true;
-  }
-
-  bool overtakes(const Request& request) const {
-    if (request.kind != RolloutKind::rollback || !state_.rollout || state_.removed) return false;
-    const auto& rollout = *state_.rollout;
-    if (rollout.phase != RolloutPhase::commit && rollout.phase != RolloutPhase::drain) return false;
-    if (rollout.previous == rollout.release || (request.release != 0 && request.release != rollout.previous)) return false;
-    std::size_t old = 0;
-    for (const auto& instance : state_.instances) {
-      if (instance.release != rollout.previous) continue;
-      if (instance.phase != InstancePhase::draining) return false;
-      ++old;
-    }
-    return old > 0;
   }
 
   // A rollback while the old instances still run: they come back, and those of the new release go.
@@ -554,15 +563,7 @@ Result<> admit(const AppState& state, const Request& request, const std::functio
   if (state.removed) return fail(ErrorKind::not_found, "app \"" + state.name + "\" is being removed");
   if (state.rollout) {
     const auto& rollout = *state.rollout;
-    const bool can_repoint =
-        request.kind == RolloutKind::rollback &&
-        (rollout.phase == RolloutPhase::commit || rollout.phase == RolloutPhase::drain) &&
-        rollout.previous != 0 && rollout.previous != rollout.release &&
-        (request.release == 0 || request.release == rollout.previous) &&
-        std::ranges::all_of(state.instances, [&](const Instance& i) {
-          return i.release != rollout.previous || i.phase == InstancePhase::draining;
-        }) && std::ranges::any_of(state.instances, [&](const Instance& i) { return i.release == rollout.previous; });
-    if (!can_repoint) {
+    if (!overtakes(state, request)) {
       return fail(ErrorKind::busy, std::string(name(rollout.kind)) + " " + std::to_string(rollout.deployment) + " of \"" + state.name +
                                        "\" is under way (" + std::string(name(rollout.phase)) + ", by " +
                                        rollout.requested_by + ")");

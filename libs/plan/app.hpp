@@ -42,7 +42,8 @@ struct AppState {
 struct Request {
   std::uint64_t deployment = 0;  // its id, never used before
   RolloutKind kind = RolloutKind::deploy;
-  std::string url, sha256;    // deploy
+  std::string url;            // deploy
+  std::string sha256;         // deploy: what it must be, if that is known; rollback: that of the release
   std::uint64_t release = 0;  // rollback: which; 0: the previous one
   std::string requested_by;
 };

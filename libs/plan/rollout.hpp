@@ -70,14 +70,14 @@ struct Rollout {
   milliseconds began{0}, since{0};  // of the rollout, of the phase
   std::vector<PhaseTime> phases;    // those that are over
   std::uint64_t generation = 0;     // commit: the table to be acknowledged
+  std::uint32_t left = 0;           // how many instances of `previous` it took out of rotation
   Outcome outcome = Outcome::pending;
   ErrorKind error_kind = ErrorKind::internal;
   std::string error;            // why it failed
   std::string failed_instance;  // whose last log lines tell more
   std::optional<std::int32_t> exit_code, signal;  // how that one ended, if it did
   FLEET_FIELDS(Rollout, deployment, kind, url, sha256, requested_by, release, previous, phase, began, since, phases,
-               generation, outcome, error_kind, error, failed_instance, exit_code,
-               signal)
+               generation, left, outcome, error_kind, error, failed_instance, exit_code, signal)
 };
 
 // Before commit nothing has changed for anybody, and the rollout may be undone.
