@@ -83,17 +83,18 @@ bool LogFile::report_dropped() {
 
 // Returns how many bytes are in the file now; always up to the end of a line.
 std::size_t LogFile::append(std::string_view lines) {
-  const ssize_t result = ::write(file_.get(), lines.data(), lines.size());
-  if (result < 0) error_ = errno;
-  const std::size_t written = result < 0 ? 0 : static_cast<std::size_t>(result);
-  if (written == lines.size()) {
-    size_ += written;
-    return written;
+  std::size_t written = 0;
+  while (written < lines.size()) {  // a short write is followed by the error that cut it
+    const ssize_t result = ::write(file_.get(), lines.data() + written, lines.size() - written);
+    if (result < 0) break;
+    written += static_cast<std::size_t>(result);
   }
-  if (result >= 0) error_ = ENOSPC;
-  const std::size_t end = written == 0 ? lines.npos : lines.rfind('\n', written - 1);
-  const std::size_t whole = end == lines.npos ? 0 : end + 1;
-  if (whole < written && ::ftruncate(file_.get(), static_cast<off_t>(size_ + whole)) != 0) error_ = errno;
+  std::size_t whole = written;
+  if (written < lines.size()) {
+    error_ = errno;
+    whole = lines.substr(0, written).rfind('\n') + 1;
+    if (whole < written && ::ftruncate(file_.get(), static_cast<off_t>(size_ + whole)) != 0) error_ = errno;
+  }
   size_ += whole;
   return whole;
 }

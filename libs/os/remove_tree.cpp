@@ -30,9 +30,9 @@ Fd open_folder(int parent, const char* name, std::uint64_t flags) {
 }
 
 // Applications make folders that even their owner may not read or change.
-void make_accessible(int parent, const char* name) {
+bool make_accessible(int parent, const char* name) {
   const Fd folder = open_folder(parent, name, O_PATH);
-  if (folder) ::fchmodat(AT_FDCWD, ("/proc/self/fd/" + std::to_string(folder.get())).c_str(), 0700, 0);
+  return folder && ::chmod(("/proc/self/fd/" + std::to_string(folder.get())).c_str(), 0700) == 0;
 }
 
 class Removal {
@@ -43,10 +43,7 @@ class Removal {
     // EPERM: Linux says EISDIR for folders, some file systems EPERM.
     if (errno != EISDIR && errno != EPERM) return errno;
     Fd folder = open_folder(parent, name, O_RDONLY);
-    if (!folder && errno == EACCES) {
-      make_accessible(parent, name);
-      folder = open_folder(parent, name, O_RDONLY);
-    }
+    if (!folder && errno == EACCES && make_accessible(parent, name)) folder = open_folder(parent, name, O_RDONLY);
     if (!folder) return errno;
     if (depth == 0) top_ = folder.get();
     const int error = empty(folder, depth);
@@ -77,7 +74,7 @@ class Removal {
   int remove_in(int folder, const char* name, int depth) {
     if (depth < kMaxDepth) return remove(folder, name, depth + 1);
     if (::unlinkat(folder, name, 0) == 0 || errno == ENOENT) return 0;
-    make_accessible(folder, name);
+    if (!make_accessible(folder, name)) return errno;
     int error = EEXIST;
     while (error == EEXIST || error == ENOTEMPTY) {
       const std::string moved = ".fleet-remove-" + std::to_string(++moved_);
