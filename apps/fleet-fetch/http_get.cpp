@@ -177,9 +177,7 @@ Outcome HttpGet::judge(CURLcode code) {
     return {Outcome::Next::retry, {}, {ErrorKind::fetch, "the server no longer has the rest of the artifact"}};
   }
   if (in_body_ && head_.status >= 300) {
-    char* location = nullptr;
-    curl_easy_getinfo(curl_.get(), CURLINFO_REDIRECT_URL, &location);
-    if (head_.status < 400 && location) return {Outcome::Next::redirect, location, {}};
+    if (head_.status < 400 && !head_.location.empty()) return {Outcome::Next::redirect, head_.location, {}};
     return gives_up("server answered " + status_text(head_.status));
   }
   if (code == CURLE_OK) return {};

@@ -39,8 +39,11 @@ void Head::take(std::string_view line) {
     status = static_cast<int>(number(trimmed(code).substr(0, 3)).value_or(0));
     return;
   }
-  const std::array<std::pair<std::string_view, std::string*>, 4> wanted{
-      {{"etag", &etag}, {"last-modified", &last_modified}, {"date", &date}, {"content-range", &content_range}}};
+  const std::array<std::pair<std::string_view, std::string*>, 5> wanted{{{"etag", &etag},
+                                                                         {"last-modified", &last_modified},
+                                                                         {"date", &date},
+                                                                         {"content-range", &content_range},
+                                                                         {"location", &location}}};
   for (const auto& [name, value] : wanted) {
     if (is_named(line, name)) *value = trimmed(line.substr(name.size() + 1));
   }

@@ -11,7 +11,7 @@ namespace fleet::fetch {
 // The header fields of one answer that matter to a fetch.
 struct Head {
   int status = 0;
-  std::string etag, last_modified, date, content_range;
+  std::string etag, last_modified, date, content_range, location;
 
   // Takes one header line as received; a status line begins a new head.
   void take(std::string_view line);

@@ -37,7 +37,8 @@ std::string basename_of(std::string_view path) {
 }
 
 Result<Source> local_source(std::string path) {
-  if (path.find('\0') != path.npos) return fail(ErrorKind::usage, "malformed path: " + printable(path));
+  if (!path.starts_with('/') || path.find('\0') != path.npos)
+    return fail(ErrorKind::usage, "malformed file path: " + printable(path));
   Source out;
   out.local = true;
   out.shown = printable(path);
@@ -69,6 +70,19 @@ std::string before_secrets(std::string_view url) {
   return scheme == url.npos ? "the URL" : printable(url.substr(0, scheme)) + "://…";
 }
 
+// A relative `text` is resolved against what the URL was before.
+CURLUcode set_url(const Url& url, std::string_view text, unsigned flags = 0) {
+  if (text.find('\0') != text.npos) return CURLUE_MALFORMED_INPUT;
+  return curl_url_set(url.get(), CURLUPART_URL, std::string(text).c_str(), flags | CURLU_NON_SUPPORT_SCHEME);
+}
+
+Result<Source> source_of(const Url& url) {
+  const std::string scheme = part(url, CURLUPART_SCHEME);
+  if (scheme == "file") return local_source(part(url, CURLUPART_PATH, CURLU_URLDECODE));
+  if (scheme == "http" || scheme == "https") return remote_source(url, scheme);
+  return fail(ErrorKind::usage, "cannot fetch by " + printable(scheme) + " (http, https, file or an absolute path)");
+}
+
 }  // namespace
 
 Result<Source> parse_source(std::string_view text) {
@@ -78,24 +92,20 @@ Result<Source> parse_source(std::string_view text) {
     return fail(ErrorKind::usage, "not an absolute path or URL: " + printable(text));
   }
   const Url url(curl_url(), curl_url_cleanup);
-  const std::string whole(text);
-  const CURLUcode code = whole.size() == std::strlen(whole.c_str())
-                             ? curl_url_set(url.get(), CURLUPART_URL, whole.c_str(), CURLU_NON_SUPPORT_SCHEME)
-                             : CURLUE_MALFORMED_INPUT;
-  if (code != CURLUE_OK) {
+  if (const CURLUcode code = set_url(url, text); code != CURLUE_OK) {
     return fail(ErrorKind::usage, "malformed URL: " + before_secrets(text) + ": " + curl_url_strerror(code));
   }
-  const std::string scheme = part(url, CURLUPART_SCHEME);
-  if (scheme == "file") return local_source(part(url, CURLUPART_PATH, CURLU_URLDECODE));
-  if (scheme == "http" || scheme == "https") return remote_source(url, scheme);
-  return fail(ErrorKind::usage, "cannot fetch by " + printable(scheme) + " (http, https, file or an absolute path)");
+  return source_of(url);
 }
 
 Result<Source> redirected(const Source& from, std::string_view location) {
   const auto refused = [&](const std::string& why) {
     return fail(ErrorKind::fetch, from.shown + ": the server redirects " + why);
   };
-  auto to = location.starts_with('/') ? fail(ErrorKind::fetch, "") : parse_source(location);
+  const Url url(curl_url(), curl_url_cleanup);
+  const bool is_url = location.size() <= kLongestUrl && set_url(url, from.url) == CURLUE_OK &&
+                      set_url(url, location, CURLU_URLENCODE) == CURLUE_OK;
+  auto to = is_url ? source_of(url) : fail(ErrorKind::fetch, "");
   if (!to) return refused("to what is no http or https URL");
   if (to->local) return refused("to a local file; refused");
   if (from.secure() && !to->secure()) return refused("from https to http; refused");

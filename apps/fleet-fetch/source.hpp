@@ -27,8 +27,8 @@ struct Source {
 // `url` is http, https, file, or an absolute path. Errors: usage.
 Result<Source> parse_source(std::string_view url);
 
-// The source that a redirect leads to. Refused: anything but http and https, and https to http. Credentials go along
-// to the same origin only.
+// The source that a redirect leads to; `location` may be relative. Refused: anything but http and https, and https to
+// http. Credentials go along to the same origin only.
 Result<Source> redirected(const Source& from, std::string_view location);
 
 // Whether no artifact may come from this address: link-local (cloud metadata services live there), unspecified,
