@@ -17,8 +17,8 @@ namespace fleet::api {
 // Which events a reader wants. Absent: all.
 struct EventFilter {
   std::uint64_t since = 0;  // those with a greater seq
-  std::optional<DeploymentId> deployment;
-  std::optional<std::string> app;
+  std::optional<DeploymentId> deployment = {};
+  std::optional<std::string> app = {};
   bool wants(const EventView& event) const;
 };
 

@@ -1,0 +1,73 @@
+// A fleetd that answers as told and writes down what it was asked.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "api/backend.hpp"
+
+namespace fleet::api {
+
+class FakeBackend : public Backend {
+ public:
+  explicit FakeBackend(net::asio::io_context& io) : log_(io) {}
+
+  StatusView status_view;
+  std::map<DeploymentId, DeploymentView> deployments;
+  LogsView next_logs;
+  std::optional<Error> error;  // what every asking answers, if set
+  DeploymentId next_id = 17;
+  std::vector<std::string> asked;
+
+  StatusView status() override { return status_view; }
+  Result<DeploymentView> deployment(DeploymentId id) override {
+    const auto found = deployments.find(id);
+    if (found == deployments.end()) return fail(ErrorKind::not_found, "no such deployment: " + std::to_string(id));
+    return found->second;
+  }
+  Result<ReleasesView> releases(const std::string& app) override {
+    if (error) return std::unexpected(*error);
+    ReleasesView view;
+    view.app = app;
+    return view;
+  }
+  Result<LogsView> logs(const std::string& app, const LogQuery& query) override {
+    if (error) return std::unexpected(*error);
+    asked.push_back("logs " + app + " " + std::to_string(query.lines) + " " + query.cursor);
+    return std::exchange(next_logs, LogsView{{}, "end"});
+  }
+  Result<DeploymentId> deploy(const std::string& app, DeployRequest request) override {
+    return begin("deploy " + app + " " + request.url + " " + request.sha256 + " by " + request.requested_by);
+  }
+  Result<DeploymentId> rollback(const std::string& app, std::optional<std::uint64_t> release,
+                                const std::string& by) override {
+    return begin("rollback " + app + " to " + (release ? std::to_string(*release) : "the former") + " by " + by);
+  }
+  Result<DeploymentId> restart(const std::string& app, const std::string& by) override {
+    return begin("restart " + app + " by " + by);
+  }
+  Result<> abort(DeploymentId id, const std::string& by) override {
+    asked.push_back("abort " + std::to_string(id) + " by " + by);
+    if (error) return std::unexpected(*error);
+    return {};
+  }
+  net::Task<Result<>> reload() override {
+    asked.push_back("reload");
+    Result<> result;
+    if (error) result = std::unexpected(*error);
+    co_return result;
+  }
+  void shutdown(bool stop_apps) override { asked.push_back(stop_apps ? "shutdown with apps" : "shutdown"); }
+  EventLog& events() override { return log_; }
+
+ private:
+  Result<DeploymentId> begin(std::string what) {
+    asked.push_back(std::move(what));
+    if (error) return std::unexpected(*error);
+    return next_id;
+  }
+  EventLog log_;
+};
+
+}  // namespace fleet::api
