@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 struct DemoApp {
   std::string name = "shop";
   unsigned instances = 2;
-  std::vector<std::string> lines;                          // further keys of [app.NAME]
+  std::vector<std::string> lines = {};                          // further keys of [app.NAME]
   std::vector<std::string> health = {"path = \"/health\"", "interval = \"200ms\"", "healthy = 1",
                                      "start_timeout = \"10s\""};
   std::vector<std::string> drain = {"timeout = \"10s\"", "stop_timeout = \"5s\""};
@@ -28,9 +28,12 @@ struct DemoApp {
 
 // One release of the demo server.
 struct Build {
-  std::string version = "v1";
+  Build(std::string version_name, std::vector<std::string> conf = {}, std::size_t incompressible = 0)
+      : version(std::move(version_name)), options(std::move(conf)), padding(incompressible) {}
+
+  std::string version;
   std::vector<std::string> options;  // lines of its demo.conf, `unhealthy = true` for example
-  std::size_t padding = 0;           // bytes that do not compress
+  std::size_t padding;               // bytes that do not compress
 };
 
 struct FleetSetup {

@@ -11,7 +11,7 @@
 namespace fleet::test {
 
 struct TrafficSetup {
-  std::vector<std::string> urls;  // empty: the fleet's http and https
+  std::vector<std::string> urls = {};  // empty: the fleet's http and https
   unsigned keep_alive = 12, per_request = 4, rate = 400;
   unsigned post_percent = 30, slow_percent = 2, slow_ms = 300;
 };
