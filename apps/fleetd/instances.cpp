@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "config/command.hpp"
@@ -97,9 +98,18 @@ void Instances::sweep(const std::string& id, Shim shim, const wire::ShimStatus& 
   auto session = std::make_shared<Session>();
   session->id = id;
   session->shim = std::move(shim);
+  session->stop = {SIGKILL, milliseconds(0)};
   session->shim->stop(SIGKILL, milliseconds(0));
   session->shim->dismiss();
   tasks_.spawn(run(session));
+}
+
+net::Task<> Instances::wait_ended() {
+  const auto runs = [](const auto& entry) { return !entry.second->ended; };
+  while (std::ranges::any_of(sessions_, runs)) (void)co_await ended_.async_wait(net::use_result);
+  for (const auto& [id, session] : sessions_) {
+    if (session->shim) session->shim->dismiss();
+  }
 }
 
 net::Task<> Instances::run(std::shared_ptr<Session> session) {
@@ -115,6 +125,7 @@ net::Task<> Instances::run(std::shared_ptr<Session> session) {
       session->shim.reset();
       kill_orphan(*session);
       session->ended = true;
+      ended_.cancel();
       const plan::Ended ended{session->id, "lost its shim and was killed", {}, {}};
       if (!session->app.empty()) tell_(session->app, ended);
       co_return;
@@ -133,6 +144,7 @@ bool Instances::take(Session& session, const wire::ShimStatus& status) {
     }
     if (session.ended) return true;
     session.ended = true;
+    ended_.cancel();
     plan::Ended ended;
     ended.instance = session.id;
     ended.how = how_it_ended(status);

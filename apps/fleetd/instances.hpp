@@ -23,7 +23,9 @@ class Instances {
  public:
   using Tell = std::function<void(const std::string& app, plan::Event)>;
   Instances(net::asio::io_context& io, net::TaskGroup& tasks, const Paths& paths, Tell tell)
-      : io_(io), tasks_(tasks), paths_(paths), tell_(std::move(tell)) {}
+      : io_(io), tasks_(tasks), paths_(paths), tell_(std::move(tell)), ended_(io) {
+    ended_.expires_at(net::Timer::time_point::max());
+  }
 
   void start(const std::string& app, const AppConfig& config, const plan::Instance& instance);
 
@@ -34,6 +36,9 @@ class Instances {
 
   // Its end is on record: lets the shim go.
   void forget(const std::string& id);
+
+  // Until no process that was told to stop is left.
+  net::Task<> wait_ended();
 
   // A shim that belongs to nothing on record: stops what it runs, and it.
   void sweep(const std::string& id, Shim shim, const wire::ShimStatus& status);
@@ -50,6 +55,7 @@ class Instances {
   const Paths& paths_;
   Tell tell_;
   std::map<std::string, std::shared_ptr<Session>> sessions_;  // by instance id
+  net::Timer ended_;                                          // cancelled when one has ended
 };
 
 }  // namespace fleet

@@ -3,8 +3,8 @@
 #include <filesystem>
 
 #include "child.hpp"
+#include "core/signal_names.hpp"
 #include "os/process.hpp"
-#include "os/signal_names.hpp"
 #include "os/unix_socket.hpp"
 
 namespace fleet {
@@ -40,6 +40,17 @@ net::Task<Result<wire::ShimStatus>> Shim::status() {
   }
 }
 
+net::Task<Result<wire::ShimStatus>> Shim::status_within(net::asio::io_context& io, milliseconds at_most) {
+  const auto waiting = std::make_shared<bool>(true);
+  net::Timer timer(io, at_most);
+  timer.async_wait([this, waiting](boost::system::error_code error) {
+    if (!error && *waiting) channel_.close();
+  });
+  auto result = co_await status();
+  *waiting = false;
+  co_return result;
+}
+
 void Shim::stop(int signal, milliseconds grace) {
   wire::Stop stop;
   stop.signal = static_cast<std::uint32_t>(signal);
@@ -60,7 +71,7 @@ std::vector<std::string> shims_found(const Paths& paths) {
 
 std::string how_it_ended(const wire::ShimStatus& status) {
   if (status.state == wire::ShimState::failed) return "could not be started: " + status.error;
-  if (status.signal != 0) return "was killed by " + os::signal_name(static_cast<int>(status.signal));
+  if (status.signal != 0) return "was killed by " + signal_name(static_cast<int>(status.signal));
   return "exited with code " + std::to_string(status.exit_code);
 }
 

@@ -22,6 +22,9 @@ class Shim {
   // The next status it reports; it reports one at once. Error `unreachable` when the link broke.
   net::Task<Result<wire::ShimStatus>> status();
 
+  // The same, or an error after `at_most`.
+  net::Task<Result<wire::ShimStatus>> status_within(net::asio::io_context& io, milliseconds at_most);
+
   void launch(const wire::Launch& launch, const std::vector<int>& fds) { channel_.send(launch, fds); }
   void stop(int signal, milliseconds grace);
   void dismiss();

@@ -1,0 +1,262 @@
+#include "daemon.hpp"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <cstdlib>
+
+#include "certificates.hpp"
+#include "config/load.hpp"
+#include "logs.hpp"
+#include "os/process.hpp"
+#include "views.hpp"
+
+namespace fleet {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kEventsRestored = 4096;
+constexpr auto kWorkersUp = 20s;
+constexpr milliseconds kShimGreets{2000};
+
+bool is_worker(const std::string& id) { return id.starts_with("worker-"); }
+
+}  // namespace
+
+Daemon::Daemon(net::asio::io_context& io, std::string config_file, Config config, Paths paths, Store store)
+    : io_(io),
+      config_file_(std::move(config_file)),
+      config_(std::move(config)),
+      paths_(std::move(paths)),
+      store_(std::move(store)),
+      tasks_(io),
+      events_(io),
+      workers_(io, tasks_, paths_, listeners_,
+               Workers::Events{[this](std::uint64_t generation) { executor_->acked(generation); },
+                               [this](const std::string& target) { executor_->drained(target); },
+                               [this](api::EventView event) { executor_->report(std::move(event)); }}),
+      server_(io, *this) {}
+
+// ---- coming up -----------------------------------------------------------------------------------------------------
+
+net::Task<Result<>> Daemon::come_up() {
+  CO_TRY(auto saved_events, store_.events(kEventsRestored));
+  events_.restore(std::move(saved_events));
+  CO_TRY(auto keys, load_keys(config_.tls, !config_.proxy.https.empty(), paths_.tls()));
+
+  listeners_.take_from_systemd();
+  auto found = co_await find_shims();
+  const bool nothing_runs = found.empty();
+  Executor::World world{io_, tasks_, paths_, store_, workers_, events_};
+  CO_TRY(executor_, Executor::load(world, config_));
+  co_await adopt_workers(found);
+  CO_TRYV(listeners_.prepare(config_.proxy));
+  listeners_.keep_with_systemd();
+
+  CO_TRY(const auto last_boot, store_.get("boot_id"));
+  const bool boot = nothing_runs || last_boot != os::boot_id();
+  CO_TRYV(store_.put("boot_id", os::boot_id()));
+  executor_->recover(found, boot);
+  for (auto& [id, shim] : found) executor_->sweep(id, std::move(shim));
+  workers_.begin(config_.proxy.workers, std::move(keys), executor_->table());
+
+  CO_TRYV(server_.open(paths_.api_socket()));
+  CO_TRYV(server_.configure(config_.api));
+  CO_TRYV(co_await workers_.wait_accepting(kWorkersUp));
+  co_await executor_->wait_settled();
+  spdlog::info("fleetd is ready socket={} apps={} workers={}", paths_.api_socket(), config_.apps.size(),
+               config_.proxy.workers);
+  ::sd_notify(0, "READY=1\nSTATUS=serving");
+  co_return Result<>();
+}
+
+net::Task<std::map<std::string, FoundShim>> Daemon::find_shims() {
+  std::map<std::string, FoundShim> found;
+  for (const auto& id : shims_found(paths_)) {
+    auto shim = Shim::dial(io_, paths_, id);
+    if (!shim) {
+      ::unlink(paths_.shim_socket(id).c_str());
+      ::unlink(paths_.notify_socket(id).c_str());
+      continue;
+    }
+    auto status = co_await shim->status_within(io_, kShimGreets);
+    if (!status) {
+      spdlog::error("a shim does not answer id={}: {}", id, status.error().text);
+      continue;
+    }
+    found.emplace(id, FoundShim{std::move(*shim), std::move(*status)});
+  }
+  co_return found;
+}
+
+net::Task<> Daemon::adopt_workers(std::map<std::string, FoundShim>& found) {
+  for (auto entry = found.begin(); entry != found.end();) {
+    const auto current = entry++;
+    if (!is_worker(current->first) || current->second.status.state != wire::ShimState::running) continue;
+    const auto id = current->first;
+    const auto status = current->second.status;
+    auto again = Shim::dial(io_, paths_, id);
+    if (!again) continue;
+    auto adopted = co_await workers_.adopt(id, std::move(*again), status);
+    if (!adopted) spdlog::warn("worker not adopted: {}", adopted.error().text);
+    if (adopted) found.erase(current);
+  }
+}
+
+// ---- going ---------------------------------------------------------------------------------------------------------
+
+net::Task<> Daemon::obey_signals() {
+  net::asio::basic_signal_set<net::Executor> signals(io_, SIGTERM, SIGINT, SIGHUP);
+  for (;;) {
+    auto [error, number] = co_await signals.async_wait(net::use_result);
+    if (error) co_return;
+    if (number != SIGHUP) {
+      shutdown(false);
+      continue;
+    }
+    auto reloaded = co_await reload();
+    if (!reloaded) spdlog::error("configuration not reloaded, the former one stays in force: {}", reloaded.error().text);
+  }
+}
+
+void Daemon::shutdown(bool stop_apps) {
+  if (std::exchange(leaving_, true)) return;
+  net::asio::co_spawn(io_.get_executor(), leave(stop_apps), net::asio::detached);
+}
+
+net::Task<> Daemon::leave(bool stop_apps) {
+  ::sd_notify(0, "STOPPING=1");
+  if (stop_apps) {
+    milliseconds patience = 1s;
+    for (const auto& app : config_.apps) patience = std::max(patience, app.drain.timeout);
+    spdlog::info("stopping: draining the workers, then the applications deadline={}ms", patience.count());
+    co_await workers_.drain_all(patience);
+    co_await executor_->stop_all();
+  } else {
+    spdlog::info("fleetd ends; workers and applications go on serving");
+  }
+  server_.close();
+  ::unlink(paths_.api_socket().c_str());
+  // Whatever instant fleetd dies at, the next one takes over from what is saved and what runs. So there is nothing to
+  // unwind, and unwinding would hang up on processes that are to go on.
+  std::_Exit(0);
+}
+
+// ---- the API -------------------------------------------------------------------------------------------------------
+
+api::StatusView Daemon::status() {
+  api::StatusView view;
+  view.version = FLEET_VERSION;
+  view.generation = executor_->generation();
+  view.pid = static_cast<std::uint32_t>(::getpid());
+  view.started_at = started_at_;
+  view.workers = workers_.view();
+  for (const auto* app : executor_->apps()) {
+    auto& shown = view.apps.emplace_back();
+    shown.name = app->state.name;
+    if (app->state.current != 0) shown.release = app->state.current;
+    shown.state = from_name<api::AppState>(plan::health_of(app->state)).value_or(api::AppState::down);
+    shown.hosts = app->config.hosts;
+    shown.path = app->config.path;
+    shown.wanted = app->config.instances;
+    if (const auto releases = executor_->releases(app->state.name)) {
+      for (const auto& release : *releases) {
+        if (release.number == app->state.current) shown.release_url = release.url;
+      }
+    }
+    if (app->state.rollout) {
+      const auto running = app->running.find(app->state.rollout->deployment);
+      if (running != app->running.end()) shown.deployment = running->second.view;
+    }
+    for (const auto& instance : app->state.instances) {
+      shown.instances.push_back(
+          show_instance(instance, workers_.in_flight(instance.id), executor_->since(instance.since)));
+    }
+  }
+  return view;
+}
+
+Result<api::DeploymentView> Daemon::deployment(api::DeploymentId id) { return executor_->deployment(id); }
+
+Result<api::ReleasesView> Daemon::releases(const std::string& name) {
+  const auto* app = executor_->app(name);
+  if (!app) return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
+  TRY(const auto releases, executor_->releases(name));
+  api::ReleasesView view;
+  view.app = name;
+  for (const auto& release : releases) {
+    api::ReleaseView shown;
+    shown.release = release.number;
+    shown.url = release.url;
+    shown.sha256 = release.sha256;
+    shown.bytes = release.bytes;
+    shown.created_at = release.created_at;
+    shown.current = release.number == app->state.current;
+    shown.retained = release.retained;
+    view.releases.push_back(std::move(shown));
+  }
+  return view;
+}
+
+Result<api::LogsView> Daemon::logs(const std::string& name, const api::LogQuery& query) {
+  if (!executor_->app(name)) return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
+  return read_logs(paths_, name, query);
+}
+
+Result<api::DeploymentId> Daemon::deploy(const std::string& app, api::DeployRequest request) {
+  plan::Request wanted;
+  wanted.kind = plan::RolloutKind::deploy;
+  wanted.url = std::move(request.url);
+  wanted.sha256 = std::move(request.sha256);
+  wanted.requested_by = std::move(request.requested_by);
+  return executor_->request(app, std::move(wanted));
+}
+
+Result<api::DeploymentId> Daemon::rollback(const std::string& app, std::optional<std::uint64_t> release,
+                                           const std::string& requested_by) {
+  plan::Request wanted;
+  wanted.kind = plan::RolloutKind::rollback;
+  wanted.release = release.value_or(0);
+  wanted.requested_by = requested_by;
+  return executor_->request(app, std::move(wanted));
+}
+
+Result<api::DeploymentId> Daemon::restart(const std::string& app, const std::string& requested_by) {
+  plan::Request wanted;
+  wanted.kind = plan::RolloutKind::restart;
+  wanted.requested_by = requested_by;
+  return executor_->request(app, std::move(wanted));
+}
+
+Result<> Daemon::abort(api::DeploymentId id, const std::string& requested_by) { return executor_->abort(id, requested_by); }
+
+// Everything that may be wrong is found out before anything changes.
+net::Task<Result<>> Daemon::reload() {
+  auto config = config::load(config_file_);
+  if (!config) co_return std::unexpected(config.error().error());
+  if (config->state_dir != config_.state_dir || config->run_dir != config_.run_dir) {
+    co_return fail(ErrorKind::usage, "state_dir and run_dir cannot be changed while fleetd runs");
+  }
+  if (config->proxy != config_.proxy) {
+    co_return fail(ErrorKind::usage, "[proxy] cannot be changed by a reload (stop with fleetctl shutdown --apps, then start)");
+  }
+  CO_TRY(auto keys, load_keys(config->tls, !config->proxy.https.empty(), paths_.tls()));
+  CO_TRYV(server_.configure(config->api));
+  CO_TRYV(co_await workers_.set_keys(std::move(keys)));
+  CO_TRYV(executor_->configure(*config));
+  config_ = std::move(*config);
+  spdlog::info("configuration reloaded file={}", config_file_);
+  api::EventView event;
+  event.type = api::EventType::config_reloaded;
+  event.message = "configuration reloaded";
+  executor_->report(std::move(event));
+  co_return Result<>();
+}
+
+}  // namespace fleet

@@ -1,0 +1,63 @@
+// fleetd as a whole: comes up around whatever runs already, answers the API, goes.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "api/backend.hpp"
+#include "api/server.hpp"
+#include "core/config.hpp"
+#include "executor.hpp"
+#include "listeners.hpp"
+#include "net/task_group.hpp"
+#include "paths.hpp"
+#include "store.hpp"
+#include "workers.hpp"
+
+namespace fleet {
+
+class Daemon final : public api::Backend {
+ public:
+  Daemon(net::asio::io_context& io, std::string config_file, Config config, Paths paths, Store store);
+
+  // From whatever runs to READY. Errors: an address that cannot be bound, a certificate that does not hold, a state
+  // that cannot be read. What runs is not touched by a failure.
+  net::Task<Result<>> come_up();
+
+  // Handles SIGTERM and SIGINT (end, leave everything running) and SIGHUP (reload).
+  net::Task<> obey_signals();
+
+  api::StatusView status() override;
+  Result<api::DeploymentView> deployment(api::DeploymentId id) override;
+  Result<api::ReleasesView> releases(const std::string& app) override;
+  Result<api::LogsView> logs(const std::string& app, const api::LogQuery& query) override;
+  Result<api::DeploymentId> deploy(const std::string& app, api::DeployRequest request) override;
+  Result<api::DeploymentId> rollback(const std::string& app, std::optional<std::uint64_t> release,
+                                     const std::string& requested_by) override;
+  Result<api::DeploymentId> restart(const std::string& app, const std::string& requested_by) override;
+  Result<> abort(api::DeploymentId id, const std::string& requested_by) override;
+  net::Task<Result<>> reload() override;
+  void shutdown(bool stop_apps) override;
+  api::EventLog& events() override { return events_; }
+
+ private:
+  net::Task<std::map<std::string, FoundShim>> find_shims();
+  net::Task<> adopt_workers(std::map<std::string, FoundShim>& found);
+  net::Task<> leave(bool stop_apps);
+
+  net::asio::io_context& io_;
+  std::string config_file_;
+  Config config_;
+  Paths paths_;
+  Store store_;
+  net::TaskGroup tasks_;
+  api::EventLog events_;
+  Listeners listeners_;
+  std::unique_ptr<Executor> executor_;
+  Workers workers_;
+  api::Server server_;
+  std::string started_at_ = wall_time();
+  bool leaving_ = false;
+};
+
+}  // namespace fleet

@@ -1,0 +1,622 @@
+#include "executor.hpp"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <random>
+#include <set>
+
+#include "core/signal_names.hpp"
+#include "logs.hpp"
+#include "os/dirs.hpp"
+#include "os/process.hpp"
+#include "probe.hpp"
+#include "views.hpp"
+
+namespace fleet {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kFailureLines = 50;   // of a failed candidate's log
+constexpr std::size_t kEventsKept = 10'000;
+constexpr std::size_t kLogsSpared = 20;     // of instances that are gone, per app
+constexpr auto kSaveRetry = 1s;
+
+int stop_signal(const AppConfig& config) { return parse_signal(config.drain.stop_signal).value_or(SIGTERM); }
+
+bool port_is_free(std::uint16_t port) {
+  const os::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  // With SO_REUSEADDR as servers set it: only a socket that listens is in the way.
+  const int on = 1;
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  return fd && ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+}
+
+Totals minus(const Totals& now, const api::Receipt& then) {
+  const auto less = [](std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; };
+  return {less(now.requests, then.requests), less(now.failed, then.failed),
+          less(now.client_aborted, then.client_aborted), less(now.retried, then.retried), less(now.held, then.held)};
+}
+
+void put(api::Receipt& receipt, const Totals& totals) {
+  receipt.requests = totals.requests;
+  receipt.failed = totals.failed;
+  receipt.client_aborted = totals.client_aborted;
+  receipt.retried = totals.retried;
+  receipt.held = totals.held;
+}
+
+}  // namespace
+
+Executor::Executor(World world)
+    : world_(world),
+      instances_(world.io, world.tasks, world.paths,
+                 [this](const std::string& app, plan::Event event) { feed(app, std::move(event)); }),
+      wake_(world.io),
+      settled_(world.io) {
+  settled_.expires_at(net::Timer::time_point::max());
+}
+
+Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& config) {
+  std::unique_ptr<Executor> self(new Executor(world));
+  self->config_ = config;
+  const auto number = [](const std::string& text) { return text.empty() ? std::uint64_t{0} : std::stoull(text); };
+  TRY(const auto generation, world.store.get("generation"));
+  TRY(const auto next_deployment, world.store.get("next_deployment"));
+  TRY(const auto clock, world.store.get("clock_ms"));
+  self->generation_ = number(generation);
+  self->next_deployment_ = std::max<std::uint64_t>(1, number(next_deployment));
+  self->clock_ = AttendedClock(milliseconds(number(clock)));
+
+  TRY(auto states, world.store.apps());
+  for (auto& state : states) {
+    auto app = std::make_unique<App>();
+    app->config.name = state.name;  // with defaults, unless it is still configured
+    app->configured = false;
+    app->state = std::move(state);
+    self->apps_[app->state.name] = std::move(app);
+  }
+  TRY(auto running, world.store.running_deployments());
+  for (auto& record : running) {
+    if (auto* app = self->find(record.view.app)) app->running[record.view.id] = std::move(record);
+  }
+  for (const auto& wanted : config.apps) {
+    auto& app = self->apps_[wanted.name];
+    if (!app) app = std::make_unique<App>();
+    app->config = wanted;
+    app->state.name = wanted.name;
+    app->configured = true;
+    TRYV(world.paths.make_for_app(wanted.name));
+  }
+  for (auto& [name, app] : self->apps_) app->fetcher = std::make_unique<Fetcher>(world.io, world.tasks, world.paths);
+  self->world_.tasks.spawn(self->tick());
+  return self;
+}
+
+// ---- recovery ------------------------------------------------------------------------------------------------------
+
+void Executor::recover(std::map<std::string, FoundShim>& found, bool boot) {
+  working_ = true;
+  for (auto& [name, app] : apps_) {
+    plan::Recovered recovered;
+    recovered.boot = boot;
+    std::vector<std::pair<plan::Instance, FoundShim>> adopted;
+    for (const auto& instance : app->state.instances) {
+      const auto shim = found.find(instance.id);
+      const bool ran = shim != found.end() && shim->second.status.state != wire::ShimState::empty;
+      if (ran) {
+        const auto& status = shim->second.status;
+        recovered.running[instance.id] = plan::Started{instance.id, status.pid, status.start_time};
+        adopted.emplace_back(instance, std::move(shim->second));
+        found.erase(shim);
+      } else if (instance.pid != 0) {
+        // Its shim is gone. If it lives on, nobody captures its output or can tell how it ends: it goes.
+        if (const auto pidfd = os::open_pidfd(static_cast<pid_t>(instance.pid), instance.start_time); pidfd && !boot) {
+          spdlog::warn("killing a process whose shim is gone id={} pid={}", instance.id, instance.pid);
+          (void)os::signal(*pidfd, SIGKILL);
+        }
+      }
+    }
+    queue_.emplace_back(name, std::move(recovered));
+    if (!app->configured) queue_.emplace_back(name, plan::Removed{});
+    for (auto& [instance, shim] : adopted) {
+      instances_.adopt(name, instance, std::move(shim.shim), shim.status);
+    }
+  }
+  working_ = false;
+  work();
+  for (auto& [name, app] : apps_) {
+    std::erase_if(app->running, [&](const auto& entry) {
+      const auto& rollout = app->state.rollout;
+      return !rollout || rollout->deployment != entry.first;
+    });
+  }
+}
+
+void Executor::sweep(const std::string& id, FoundShim found) {
+  instances_.sweep(id, std::move(found.shim), found.status);
+}
+
+net::Task<> Executor::wait_settled() {
+  const auto settled = [](const auto& entry) { return plan::is_settled(entry.second->state); };
+  while (!std::ranges::all_of(apps_, settled)) {
+    (void)co_await settled_.async_wait(net::use_result);
+    if (closing_) co_return;
+  }
+}
+
+net::Task<> Executor::stop_all() {
+  closing_ = true;
+  settled_.cancel();
+  std::vector<plan::Instance> all;
+  for (const auto& [name, app] : apps_) {
+    app->fetcher->cancel();
+    for (const auto& instance : app->state.instances) {
+      instances_.stop(instance.id, stop_signal(app->config), app->config.drain.stop_timeout);
+    }
+  }
+  co_await instances_.wait_ended();
+}
+
+// ---- requests ------------------------------------------------------------------------------------------------------
+
+Result<api::DeploymentId> Executor::request(const std::string& name, plan::Request request) {
+  App* app = find(name);
+  if (!app || !app->configured) return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
+  if (closing_) return fail(ErrorKind::unreachable, "fleetd is shutting down");
+  TRYV(plan::admit(app->state, request, [&](std::uint64_t release) { return release_kept(name, release); }));
+  request.deployment = next_deployment_;
+  if (request.kind != plan::RolloutKind::deploy) {
+    const auto target = request.kind == plan::RolloutKind::restart ? app->state.current
+                        : request.release != 0                     ? request.release
+                                                                   : app->state.previous;
+    TRY(const auto releases, world_.store.releases(name));
+    const auto known = std::ranges::find(releases, target, &Release::number);
+    if (known != releases.end()) {
+      request.sha256 = known->sha256;
+      request.url = known->url;
+    }
+  }
+  ++next_deployment_;
+  spdlog::info("deployment asked for id={} app={} kind={} by=\"{}\"", request.deployment, name, fleet::name(request.kind),
+               request.requested_by);
+  working_ = true;
+  auto done = process(*app, request);
+  working_ = false;
+  work();
+  if (!done) return std::unexpected(std::move(done.error()).in("cannot record the deployment"));
+  return request.deployment;
+}
+
+Result<> Executor::abort(api::DeploymentId id, const std::string& requested_by) {
+  for (auto& [name, app] : apps_) {
+    if (!app->state.rollout || app->state.rollout->deployment != id) continue;
+    TRYV(plan::admit_abort(app->state));
+    feed(name, plan::Abort{requested_by});
+    return {};
+  }
+  TRY(const auto record, world_.store.deployment(id));
+  if (!record) return fail(ErrorKind::not_found, "there is no deployment " + std::to_string(id));
+  return fail(ErrorKind::usage, "deployment " + std::to_string(id) + " is over");
+}
+
+Result<> Executor::configure(const Config& config) {
+  for (const auto& wanted : config.apps) TRYV(world_.paths.make_for_app(wanted.name));
+  config_ = config;
+  for (auto& [name, app] : apps_) {
+    const bool stays = std::ranges::any_of(config.apps, [&](const AppConfig& a) { return a.name == name; });
+    if (stays || !app->configured) continue;
+    app->configured = false;
+    feed(name, plan::Removed{});
+  }
+  for (const auto& wanted : config.apps) {
+    auto& app = apps_[wanted.name];
+    if (!app) {
+      app = std::make_unique<App>();
+      app->state.name = wanted.name;
+      app->fetcher = std::make_unique<Fetcher>(world_.io, world_.tasks, world_.paths);
+    }
+    const bool same = app->configured && app->config == wanted;
+    app->config = wanted;
+    app->configured = true;
+    if (!same) feed(wanted.name, plan::Configured{});
+  }
+  return {};
+}
+
+// ---- the loop ------------------------------------------------------------------------------------------------------
+
+void Executor::feed(const std::string& app, plan::Event event) {
+  if (closing_) return;
+  queue_.emplace_back(app, std::move(event));
+  work();
+}
+
+void Executor::work() {
+  if (working_) return;
+  working_ = true;
+  while (!queue_.empty()) {
+    auto [name, event] = std::move(queue_.front());
+    queue_.pop_front();
+    App* app = find(name);
+    if (!app) continue;
+    if (auto done = process(*app, event); !done) {
+      // Nothing is done that is not on record. What has happened is kept until it can be.
+      spdlog::critical("cannot save, deploys stand still until it works: {}", done.error().text);
+      queue_.emplace_front(std::move(name), std::move(event));
+      wake_.expires_after(kSaveRetry);
+      break;
+    }
+  }
+  working_ = false;
+}
+
+Result<> Executor::process(App& app, const plan::Event& event) {
+  const auto generation = generation_ + 1;
+  const plan::Context context{app.config, clock_.now(), generation};
+  auto step = plan::step(app.state, event, context);
+  TRYV(give_ports(step.state));
+  for (const auto& instance : step.state.instances) {
+    // What is still in flight at the drain deadline will be cut.
+    const auto before = std::ranges::find(app.state.instances, instance.id, &plan::Instance::id);
+    if (instance.phase == plan::InstancePhase::evicting && before != app.state.instances.end() &&
+        before->phase == plan::InstancePhase::draining && app.state.rollout) {
+      app.running[app.state.rollout->deployment].baseline.cut += world_.workers.in_flight(instance.id);
+    }
+  }
+  const bool publishes = std::ranges::any_of(
+      step.actions, [](const plan::Action& action) { return std::holds_alternative<plan::Publish>(action); });
+  const bool changed = step.state != app.state || std::ranges::any_of(step.actions, [](const plan::Action& action) {
+                         return !std::holds_alternative<plan::Probe>(action);
+                       });
+  if (changed) TRYV(save(app, step, publishes ? generation : generation_));
+  app.state = std::move(step.state);
+  if (publishes) generation_ = generation;
+  for (const auto& action : step.actions) perform(app, action);
+  schedule(app, step.wake_at);
+  if (changed) settled_.cancel();
+  return {};
+}
+
+Result<> Executor::save(App& app, plan::Step& step, std::uint64_t generation) {
+  std::vector<api::EventView> events;
+  for (const auto& action : step.actions) {
+    if (const auto* report = std::get_if<plan::Report>(&action)) events.push_back(event_of(app.state.name, *report));
+    if (const auto* publish = std::get_if<plan::Publish>(&action)) {
+      events.push_back(published_event(app.state.name, publish->generation));
+    }
+  }
+  std::vector<DeploymentRecord> over;
+  for (const auto& action : step.actions) {
+    if (const auto* finish = std::get_if<plan::Finish>(&action)) {
+      over.push_back(finished(app, finish->rollout));
+      events.push_back(finished_event(over.back().view));
+    }
+  }
+  if (step.state.rollout) record_rollout(app, *step.state.rollout);
+  const auto health = std::string(plan::health_of(step.state));
+  if (health != app.health) events.push_back(health_event(app.state.name, health));
+  const bool forget_app = step.state.removed && step.state.instances.empty() && !step.state.rollout;
+
+  TRYV(world_.store.save([&]() -> Result<> {
+    TRYV(forget_app ? world_.store.remove_app(app.state.name) : world_.store.put_app(step.state));
+    TRYV(world_.store.put("generation", std::to_string(generation)));
+    TRYV(world_.store.put("next_deployment", std::to_string(next_deployment_)));
+    TRYV(world_.store.put("clock_ms", std::to_string(clock_.now().count())));
+    if (step.state.rollout) TRYV(world_.store.put_deployment(app.running[step.state.rollout->deployment]));
+    for (const auto& record : over) TRYV(world_.store.put_deployment(record));
+    for (const auto& action : step.actions) {
+      if (const auto* keep = std::get_if<plan::KeepRelease>(&action)) {
+        Release release;
+        release.app = app.state.name;
+        release.number = keep->release;
+        release.url = step.state.rollout ? public_url(step.state.rollout->url) : "";
+        release.sha256 = app.fetched.sha256;
+        release.format = app.fetched.format;
+        release.bytes = app.fetched.unpacked_bytes;
+        release.created_at = wall_time();
+        TRYV(world_.store.put_release(release));
+      }
+    }
+    for (auto& event : events) TRYV(world_.store.put_event(world_.events.publish(std::move(event))));
+    return {};
+  }));
+  app.health = health;
+  for (const auto& record : over) app.running.erase(record.view.id);
+  return {};
+}
+
+// Ports are chosen before the state is saved, so that a process is never started on one that is not on record.
+Result<> Executor::give_ports(plan::AppState& state) {
+  std::set<std::uint16_t> taken;
+  for (const auto& [name, app] : apps_) {
+    for (const auto& instance : app->state.instances) taken.insert(instance.port);
+  }
+  static std::minstd_rand random{std::random_device{}()};
+  const auto span = static_cast<std::uint32_t>(config_.port_last - config_.port_first + 1);
+  for (auto& instance : state.instances) {
+    if (instance.phase != plan::InstancePhase::starting || instance.port != 0) continue;
+    const auto first = static_cast<std::uint32_t>(random()) % span;
+    for (std::uint32_t i = 0; i < span && instance.port == 0; ++i) {
+      const auto port = static_cast<std::uint16_t>(config_.port_first + (first + i) % span);
+      if (!taken.contains(port) && port_is_free(port)) instance.port = port;
+    }
+    if (instance.port == 0) {
+      return fail("no free port between " + std::to_string(config_.port_first) + " and " +
+                  std::to_string(config_.port_last) + " (see [fleet] ports)");
+    }
+    taken.insert(instance.port);
+  }
+  return {};
+}
+
+void Executor::schedule(App& app, std::optional<milliseconds> wake_at) {
+  app.wake_at = wake_at;
+  wake_.cancel();
+}
+
+// Gives each app its Tick when it asked for one.
+net::Task<> Executor::tick() {
+  while (!closing_) {
+    const auto now = clock_.now();
+    auto next = now + std::chrono::duration_cast<milliseconds>(AttendedClock::kBeat) / 2;
+    std::vector<std::string> due;
+    for (const auto& [name, app] : apps_) {
+      if (!app->wake_at) continue;
+      if (*app->wake_at <= now) due.push_back(name);
+      next = std::min(next, *app->wake_at);
+    }
+    if (!due.empty()) {
+      for (const auto& name : due) {
+        find(name)->wake_at.reset();
+        feed(name, plan::Tick{});
+      }
+      std::erase_if(apps_, [](const auto& entry) {
+        const auto& app = *entry.second;
+        return !app.configured && app.state.removed && app.state.instances.empty() && !app.state.rollout;
+      });
+      if (queue_.empty()) continue;
+      next = now + kSaveRetry;
+    }
+    wake_.expires_after(std::max(next - now, milliseconds(0)));
+    (void)co_await wake_.async_wait(net::use_result);
+    if (!queue_.empty() && !closing_) work();
+  }
+}
+
+// ---- actions -------------------------------------------------------------------------------------------------------
+
+void Executor::perform(App& app, const plan::Action& action) {
+  const auto& name = app.state.name;
+  const auto instance = [&](const std::string& id) {
+    return std::ranges::find(app.state.instances, id, &plan::Instance::id);
+  };
+  const auto visit = [&](const auto& a) {
+    using A = std::decay_t<decltype(a)>;
+    if constexpr (std::is_same_v<A, plan::Fetch>) {
+      do_action(app, a);
+    } else if constexpr (std::is_same_v<A, plan::CancelFetch>) {
+      app.fetcher->cancel();
+    } else if constexpr (std::is_same_v<A, plan::DiscardRelease>) {
+      discard_release(name, a.release);
+    } else if constexpr (std::is_same_v<A, plan::Start>) {
+      const auto found = instance(a.instance);
+      if (found != app.state.instances.end()) instances_.start(name, app.config, *found);
+    } else if constexpr (std::is_same_v<A, plan::Probe>) {
+      const auto found = instance(a.instance);
+      if (found != app.state.instances.end()) world_.tasks.spawn(run_probe(name, *found, app.config));
+    } else if constexpr (std::is_same_v<A, plan::Stop>) {
+      instances_.stop(a.instance, stop_signal(app.config), app.config.drain.stop_timeout);
+    } else if constexpr (std::is_same_v<A, plan::Forget>) {
+      instances_.forget(a.instance);
+    } else if constexpr (std::is_same_v<A, plan::Publish>) {
+      world_.workers.publish(table());
+    } else if constexpr (std::is_same_v<A, plan::Report>) {
+      spdlog::info("{} app={} {}", fleet::name(a.kind), name, a.message);
+    } else if constexpr (std::is_same_v<A, plan::Finish>) {
+      spdlog::info("{}", summary(name, a.rollout));
+      if (a.rollout.outcome == plan::Outcome::changed) retain(app);
+    } else {
+      static_assert(std::is_same_v<A, plan::KeepRelease>);  // was saved with the state
+    }
+  };
+  std::visit(visit, action);
+}
+
+void Executor::do_action(App& app, const plan::Fetch& fetch) {
+  wire::FetchJob job;
+  job.url = fetch.url;
+  job.sha256 = fetch.sha256;
+  job.destination = world_.paths.release(app.state.name, fetch.release);
+  const auto name = app.state.name;
+  app.fetcher->start(
+      std::move(job),
+      [this, name](const wire::FetchProgress& progress) {
+        App* mine = find(name);
+        if (!mine || !mine->state.rollout) return;
+        const auto id = mine->state.rollout->deployment;
+        auto& view = mine->running[id].view;
+        view.progress = api::Progress{*from_name<api::Step>(fleet::name(progress.phase)), progress.bytes, progress.total};
+        world_.events.publish(progress_event(name, id, *view.progress));
+      },
+      [this, name](Result<wire::FetchDone> done) {
+        App* mine = find(name);
+        if (!mine) return;
+        if (!done) return feed(name, plan::FetchFailed{done.error().kind, done.error().text});
+        mine->fetched = *done;
+        feed(name, plan::Fetched{done->sha256});
+      });
+}
+
+net::Task<> Executor::run_probe(std::string app, plan::Instance instance, AppConfig config) {
+  ProbeTarget target;
+  target.health = config.health;
+  target.port = instance.port;
+  target.host = config.hosts.empty() || config.hosts.front().starts_with('*') ? "localhost" : config.hosts.front();
+  ProbeReport report;
+  bool runnable = true;
+  if (config.health.kind == HealthKind::command) {
+    auto launch = launch_of(world_.paths, config, instance);
+    runnable = launch.has_value();
+    if (runnable) target.launch = std::move(*launch);
+    else report.detail = launch.error().text;
+  }
+  if (runnable) report = co_await probe(world_.io, std::move(target));
+  plan::Probed probed;
+  probed.instance = instance.id;
+  probed.outcome = report.outcome;
+  probed.detail = report.detail;
+  feed(app, std::move(probed));
+}
+
+void Executor::discard_release(const std::string& app, std::uint64_t number) {
+  if (auto removed = os::remove_tree(world_.paths.release(app, number)); !removed) {
+    spdlog::warn("cannot remove release app={} release=v{}: {}", app, number, removed.error().text);
+  }
+  auto releases = world_.store.releases(app);
+  if (!releases) return;
+  for (auto& release : *releases) {
+    if (release.number != number) continue;
+    release.retained = false;
+    if (auto saved = world_.store.put_release(release); !saved) spdlog::warn("{}", saved.error().text);
+  }
+}
+
+// Keeps the current release, the previous one, what runs, and the newest others as configured.
+void Executor::retain(App& app) {
+  std::set<std::uint64_t> kept = {app.state.current, app.state.previous};
+  std::vector<std::string> running;
+  for (const auto& instance : app.state.instances) {
+    kept.insert(instance.release);
+    running.push_back(instance.id);
+  }
+  auto releases = world_.store.releases(app.state.name);
+  if (!releases) return;
+  std::uint32_t others = 0;
+  for (const auto& release : *releases) {
+    if (!release.retained || kept.contains(release.number) || ++others <= app.config.keep_releases) continue;
+    spdlog::info("release removed app={} release=v{}", app.state.name, release.number);
+    discard_release(app.state.name, release.number);
+  }
+  prune_logs(world_.paths, app.state.name, running, kLogsSpared);
+  (void)world_.store.prune_events(kEventsKept);
+}
+
+// ---- deployments on record -----------------------------------------------------------------------------------------
+
+void Executor::record_rollout(App& app, const plan::Rollout& rollout) {
+  auto& record = app.running[rollout.deployment];
+  if (record.view.id == 0) {
+    record.view.id = rollout.deployment;
+    record.view.app = app.state.name;
+    record.view.started_at = wall_time();
+    put(record.baseline, world_.workers.totals(app.state.name));
+  }
+  show_rollout(record.view, rollout);
+}
+
+DeploymentRecord Executor::finished(App& app, const plan::Rollout& rollout) {
+  record_rollout(app, rollout);
+  auto record = app.running[rollout.deployment];
+  auto& view = record.view;
+  view.finished_at = wall_time();
+  view.progress.reset();
+  const bool switched = rollout.outcome == plan::Outcome::changed || rollout.outcome == plan::Outcome::rolled_back;
+  if (switched) {
+    auto& receipt = view.receipt.emplace();
+    put(receipt, minus(world_.workers.totals(app.state.name), record.baseline));
+    receipt.cut = record.baseline.cut;
+    for (const auto& phase : rollout.phases) {
+      if (phase.phase == plan::RolloutPhase::drain) receipt.longest_drain_ms = phase.took;
+    }
+  }
+  if (view.error && !rollout.failed_instance.empty()) {
+    view.error->log_tail = last_lines(world_.paths, app.state.name, rollout.failed_instance, kFailureLines);
+  }
+  return record;
+}
+
+Result<api::DeploymentView> Executor::deployment(api::DeploymentId id) {
+  for (const auto& [name, app] : apps_) {
+    const auto found = app->running.find(id);
+    if (found != app->running.end()) return found->second.view;
+  }
+  TRY(const auto record, world_.store.deployment(id));
+  if (!record) return fail(ErrorKind::not_found, "there is no deployment " + std::to_string(id));
+  return record->view;
+}
+
+// ---- what others ask and tell --------------------------------------------------------------------------------------
+
+void Executor::acked(std::uint64_t generation) {
+  for (const auto& [name, app] : apps_) {
+    const bool waits = app->state.rollout || std::ranges::any_of(app->state.instances, [](const plan::Instance& i) {
+                         return i.phase == plan::InstancePhase::evicting;
+                       });
+    if (waits && !closing_) queue_.emplace_back(name, plan::Acked{generation});
+  }
+  work();
+}
+
+void Executor::drained(const std::string& target) {
+  for (const auto& [name, app] : apps_) {
+    const auto found = std::ranges::find(app->state.instances, target, &plan::Instance::id);
+    if (found != app->state.instances.end() && found->phase == plan::InstancePhase::draining) {
+      return feed(name, plan::Drained{target});
+    }
+  }
+}
+
+void Executor::report(api::EventView event) {
+  event.time = wall_time();
+  if (auto saved = world_.store.put_event(world_.events.publish(std::move(event))); !saved) {
+    spdlog::warn("cannot save an event: {}", saved.error().text);
+  }
+}
+
+RouteTable Executor::table() const {
+  RouteTable table;
+  table.generation = generation_;
+  for (const auto& [name, app] : apps_) {
+    if (!app->configured && app->state.instances.empty()) continue;
+    table.routes.push_back(plan::route_of(app->state, app->config));
+  }
+  return table;
+}
+
+std::vector<const Executor::App*> Executor::apps() const {
+  std::vector<const App*> all;
+  for (const auto& [name, app] : apps_) all.push_back(app.get());
+  return all;
+}
+
+const Executor::App* Executor::app(const std::string& name) const {
+  const auto found = apps_.find(name);
+  return found == apps_.end() ? nullptr : found->second.get();
+}
+
+Executor::App* Executor::find(const std::string& name) {
+  const auto found = apps_.find(name);
+  return found == apps_.end() ? nullptr : found->second.get();
+}
+
+std::string Executor::since(milliseconds planner_time) {
+  return wall_time(std::chrono::system_clock::now() - (clock_.now() - planner_time));
+}
+
+bool Executor::release_kept(const std::string& app, std::uint64_t release) const {
+  std::error_code error;
+  return std::filesystem::is_directory(world_.paths.release(app, release), error);
+}
+
+}  // namespace fleet

@@ -1,0 +1,114 @@
+// Drives the planner: gives it events, saves the state it returns, then does what it says. The only place that does
+// both, and the only writer of the apps' states.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/backend.hpp"
+#include "clock.hpp"
+#include "core/config.hpp"
+#include "fetcher.hpp"
+#include "instances.hpp"
+#include "net/task_group.hpp"
+#include "paths.hpp"
+#include "plan/app.hpp"
+#include "store.hpp"
+#include "workers.hpp"
+
+namespace fleet {
+
+// A shim that a starting fleetd has found, by the id of what it runs.
+struct FoundShim {
+  Shim shim;
+  wire::ShimStatus status;
+};
+
+class Executor {
+ public:
+  struct World {
+    net::asio::io_context& io;
+    net::TaskGroup& tasks;
+    const Paths& paths;
+    Store& store;
+    Workers& workers;
+    api::EventLog& events;
+  };
+
+  // Reads the saved states. Errors: the store's.
+  static Result<std::unique_ptr<Executor>> load(World world, const Config& config);
+
+  // Hands every app what was found running, so that it finishes or undoes what was under way. Takes its own out of
+  // `found`; what is left belongs to nothing on record.
+  void recover(std::map<std::string, FoundShim>& found, bool boot);
+  void sweep(const std::string& id, FoundShim found);
+
+  Result<api::DeploymentId> request(const std::string& app, plan::Request request);
+  Result<> abort(api::DeploymentId id, const std::string& requested_by);
+  Result<> configure(const Config& config);
+
+  // Until every app serves as well as it can for now.
+  net::Task<> wait_settled();
+
+  // Stops all instances; nothing is planned any more. What is on record stays: the next fleetd starts it again.
+  net::Task<> stop_all();
+
+  struct App;
+  std::vector<const App*> apps() const;
+  const App* app(const std::string& name) const;
+  std::uint64_t generation() const { return generation_; }
+  RouteTable table() const;
+  Result<api::DeploymentView> deployment(api::DeploymentId id);
+  Result<std::vector<Release>> releases(const std::string& app) { return world_.store.releases(app); }
+  std::string since(milliseconds planner_time);  // as wall time
+
+  void acked(std::uint64_t generation);
+  void drained(const std::string& target);
+  void report(api::EventView event);  // keeps and saves an event
+
+ private:
+  explicit Executor(World world);
+  void feed(const std::string& app, plan::Event event);
+  void work();
+  Result<> process(App& app, const plan::Event& event);
+  Result<> save(App& app, plan::Step& step, std::uint64_t generation);
+  void perform(App& app, const plan::Action& action);
+  void do_action(App& app, const plan::Fetch& fetch);
+  void record_rollout(App& app, const plan::Rollout& rollout);
+  DeploymentRecord finished(App& app, const plan::Rollout& rollout);
+  Result<> give_ports(plan::AppState& state);
+  void schedule(App& app, std::optional<milliseconds> wake_at);
+  net::Task<> tick();
+  net::Task<> run_probe(std::string app, plan::Instance instance, AppConfig config);
+  void discard_release(const std::string& app, std::uint64_t number);
+  void retain(App& app);
+  App* find(const std::string& name);
+  bool release_kept(const std::string& app, std::uint64_t release) const;
+
+  World world_;
+  Config config_;
+  AttendedClock clock_{milliseconds(0)};
+  Instances instances_;
+  std::map<std::string, std::unique_ptr<App>> apps_;
+  std::deque<std::pair<std::string, plan::Event>> queue_;
+  bool working_ = false, closing_ = false;
+  std::uint64_t generation_ = 0, next_deployment_ = 1;
+  net::Timer wake_, settled_;
+};
+
+struct Executor::App {
+  AppConfig config;
+  plan::AppState state;
+  std::map<api::DeploymentId, DeploymentRecord> running;
+  std::unique_ptr<Fetcher> fetcher;
+  wire::FetchDone fetched;  // the last one
+  std::optional<milliseconds> wake_at;
+  std::string health;  // as last reported
+  bool configured = true;
+};
+
+}  // namespace fleet

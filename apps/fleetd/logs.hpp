@@ -1,0 +1,22 @@
+// Reading what the applications wrote: the shims' log files, merged by time.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/backend.hpp"
+#include "core/result.hpp"
+#include "paths.hpp"
+
+namespace fleet {
+
+// Errors: usage for a cursor that is not ours.
+Result<api::LogsView> read_logs(const Paths& paths, const std::string& app, const api::LogQuery& query);
+
+// The last lines of one instance, as it wrote them.
+std::vector<std::string> last_lines(const Paths& paths, const std::string& app, const std::string& instance, std::size_t count);
+
+// Removes the logs of instances that are not `kept`, but for the newest `spare` of them.
+void prune_logs(const Paths& paths, const std::string& app, const std::vector<std::string>& kept, std::size_t spare);
+
+}  // namespace fleet

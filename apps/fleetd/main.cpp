@@ -1,0 +1,88 @@
+// fleetd: the supervisor. One thread, one io_context; decides, spawns, records; never touches a request byte.
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <cstdio>
+#include <cstdlib>
+
+#include "config/load.hpp"
+#include "core/log.hpp"
+#include "daemon.hpp"
+#include "os/dirs.hpp"
+
+namespace fleet {
+namespace {
+
+struct Options {
+  std::string config = "/etc/fleet/fleet.toml";
+  std::string log_level = "info";
+};
+
+// As many descriptors as we may have; and nobody else reads what we create.
+void prepare_process() {
+  ::signal(SIGPIPE, SIG_IGN);
+  ::umask(0027);
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  const rlimit no_core{0, 0};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+}
+
+net::Task<> run(Daemon& daemon) {
+  const auto up = co_await daemon.come_up();
+  if (up) co_return;
+  spdlog::critical("{}", up.error().text);
+  std::_Exit(1);
+}
+
+Result<> serve(const Options& options, Config config) {
+  TRY(const Paths paths, Paths::of(config));
+  TRYV(paths.make());
+  TRY(const os::Fd lock, os::lock_dir(paths.state));
+  TRY(Store store, Store::open(paths.database()));
+  spdlog::info("fleetd " FLEET_VERSION " starts config={} state={}", options.config, paths.state);
+  net::asio::io_context io(1);
+  Daemon daemon(io, options.config, std::move(config), paths, std::move(store));
+  net::asio::co_spawn(io.get_executor(), run(daemon), net::asio::detached);
+  net::asio::co_spawn(io.get_executor(), daemon.obey_signals(), net::asio::detached);
+  io.run();
+  return {};
+}
+
+}  // namespace
+}  // namespace fleet
+
+int main(int argc, char** argv) {
+  fleet::Options options;
+  CLI::App cli{"fleetd: runs applications behind fleet-proxy and replaces them without a gap"};
+  cli.set_version_flag("--version", "fleetd " FLEET_VERSION);
+  cli.add_option("--config", options.config, "the configuration, see fleet.toml(5)")->capture_default_str();
+  cli.add_option("--log-level", options.log_level, "trace, debug, info, warn or error")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return cli.exit(error) == 0 ? 0 : 2;
+  }
+  fleet::prepare_process();
+  fleet::log::start("fleetd", options.log_level);
+  auto config = fleet::config::load(options.config);
+  if (!config) {
+    std::fputs((config.error().error().text + "\n").c_str(), stderr);
+    return 2;
+  }
+  const auto served = fleet::serve(options, std::move(*config));
+  if (!served) {
+    spdlog::critical("{}", served.error().text);
+    return served.error().kind == fleet::ErrorKind::usage ? 2 : 1;
+  }
+  return 0;
+}
