@@ -7,9 +7,10 @@ namespace {
 
 constexpr std::uint32_t kLastSignal = 64;
 constexpr milliseconds kLongestGrace = std::chrono::hours(24 * 7);
-// Descendants may fork while they are being killed: again until none is left.
-constexpr milliseconds kKillAgain{50};
-// A process that the kernel cannot end (stuck in a system call) must not keep the exit status from being known.
+// Descendants may fork while they are being killed: again until none is left, and ever more rarely, for a process that
+// the kernel cannot end.
+constexpr milliseconds kKillAgain{50}, kKillSeldom{1000};
+// Nor may such a process keep the exit status from being known.
 constexpr milliseconds kKillAtMost{5000};
 
 }  // namespace
@@ -50,6 +51,7 @@ Actions Lifecycle::ended(Time now) {
   if (phase_ != Phase::running) return {};
   phase_ = Phase::clearing;
   give_up_ = now + kKillAtMost;
+  kill_again_ = kKillAgain;
   return kill(now);
 }
 
@@ -74,7 +76,8 @@ Actions Lifecycle::tick(Time now) {
 }
 
 Actions Lifecycle::kill(Time now) {
-  deadline_ = now + kKillAgain;
+  deadline_ = now + kill_again_;
+  kill_again_ = std::min(kill_again_ * 2, kKillSeldom);
   return {.kill_tree = true};
 }
 

@@ -50,6 +50,7 @@ class Lifecycle {
   // empty: until something must be launched; running: until the tree is killed (again); clearing: until the next try.
   std::optional<Time> deadline_;
   Time give_up_{};
+  milliseconds kill_again_{50};  // to wait until the next try
   std::uint32_t last_signal_ = 15;
   milliseconds last_grace_{10000};
   bool stopping_ = false, leave_when_done_ = false;

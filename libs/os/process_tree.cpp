@@ -99,7 +99,6 @@ std::vector<ProcessEntry> tree(std::span<const ProcessEntry> table, pid_t root) 
 std::size_t signal_all(std::span<const ProcessEntry> entries, int signal_number) {
   std::size_t there = 0;
   for (const auto& entry : entries) {
-    if (entry.zombie) continue;
     const auto pidfd = open_pidfd(entry.pid, entry.start_time);
     if (pidfd && signal(*pidfd, signal_number)) ++there;
   }

@@ -33,7 +33,8 @@ std::vector<ProcessEntry> descendants(std::span<const ProcessEntry> table, pid_t
 // those whose parent is gone, except when they left the session too; a subreaper loses not even those.
 std::vector<ProcessEntry> tree(std::span<const ProcessEntry> table, pid_t root);
 
-// Signals each by pidfd, after matching its start time; leaves out zombies. Returns how many were there to signal.
+// Signals each by pidfd, after matching its start time. Zombies too: one may be the ended first thread of a process
+// whose others go on. Returns how many were there to signal.
 std::size_t signal_all(std::span<const ProcessEntry>, int signal_number);
 
 }  // namespace fleet::os

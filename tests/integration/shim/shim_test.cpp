@@ -1,7 +1,8 @@
 #include <fcntl.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -210,17 +211,17 @@ TEST_F(Shim, ReapsOrphansWhileTheProgramRuns) {
   EXPECT_TRUE(runs());
 }
 
+// A script's command to send a datagram, a Perl expression, to its NOTIFY_SOCKET.
+std::string notify(const std::string& datagram) {
+  return "perl -MSocket -e 'socket(S, AF_UNIX, SOCK_DGRAM, 0); send(S, " + datagram +
+         ", 0, pack_sockaddr_un($ENV{NOTIFY_SOCKET})) or die'\n";
+}
+
 TEST_F(Shim, TellsWhenTheProgramSaysItIsReady) {
   start();
   auto link = dial();
-  auto launch = script(
-      "python3 -c \"\n"
-      "import os, socket\n"
-      "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
-      "s.connect(os.environ['NOTIFY_SOCKET'])\n"
-      "s.send(b'STATUS=warming up\\nX=y')\n"
-      "s.send(b'READY=1\\nSTATUS=' + b'\\xff' + b'z' * 300)\n"
-      "\"; while :; do sleep 1; done");
+  auto launch = script(notify(R"("STATUS=warming up\nX=y")") + notify(R"("READY=1\nSTATUS=\xff" . "z" x 300)") +
+                       "while :; do sleep 1; done");
   launch.notify_socket = dir + "/notify";
   link.send(launch);
   const auto status = link.wait(ready);
@@ -232,6 +233,36 @@ TEST_F(Shim, TellsWhenTheProgramSaysItIsReady) {
   link.send(stop_with(SIGKILL, milliseconds(0)));
   link.wait(ShimState::exited);
   EXPECT_FALSE(std::filesystem::exists(launch.notify_socket));
+}
+
+TEST_F(Shim, TellsAChangedStatusTextWithoutReadiness) {
+  start();
+  auto link = dial();
+  auto launch = script(notify(R"("STATUS=warming up")") + "while :; do sleep 1; done");
+  launch.notify_socket = dir + "/notify";
+  link.send(launch);
+  const auto status = link.wait([](const ShimStatus& told) { return !told.notify_status.empty(); });
+  EXPECT_EQ(status.notify_status, "warming up");
+  EXPECT_FALSE(status.ready);
+}
+
+TEST_F(Shim, BelievesOnlyItsOwnProgramsThatTheyAreReady) {
+  start();
+  auto link = dial();
+  auto launch =
+      script("while [ ! -e go ]; do sleep 0.01; done\n" + notify(R"("READY=1")") + "while :; do sleep 1; done");
+  launch.notify_socket = dir + "/notify";
+  link.send(launch);
+  link.wait(ShimState::running);
+  const os::Fd stranger(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  launch.notify_socket.copy(address.sun_path, sizeof address.sun_path - 1);
+  const std::string lie = "READY=1\nSTATUS=a stranger";
+  ASSERT_EQ(
+      ::sendto(stranger.get(), lie.data(), lie.size(), 0, reinterpret_cast<const sockaddr*>(&address), sizeof address),
+      static_cast<ssize_t>(lie.size()));
+  ASSERT_TRUE(os::write_file(dir + "/go", ""));
+  EXPECT_EQ(link.wait(ready).notify_status, "");  // in the order sent
 }
 
 TEST_F(Shim, ANewerConnectionReplacesTheOlderAndIsToldTheStatus) {
@@ -367,6 +398,20 @@ TEST_F(Shim, GoesOnInANewFileWhenTheLogWasRemoved) {
   ASSERT_TRUE(os::write_file(dir + "/go", ""));
   link.wait(ShimState::exited);
   EXPECT_EQ(lines(), std::vector<std::string>{"o two"});
+}
+
+TEST_F(Shim, WeighsLessThanAMegabyte) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "sanitizers weigh more";
+#endif
+  start();
+  auto link = dial();
+  link.send(script("seq 1 100000; echo > written; while :; do sleep 1; done"));
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(dir + "/written"); }));
+  const auto text = os::read_file("/proc/" + std::to_string(shim.pid) + "/smaps_rollup", 4096).value();
+  std::smatch match;
+  ASSERT_TRUE(std::regex_search(text, match, std::regex("\\nPss: +([0-9]+) kB"))) << text;
+  EXPECT_LT(std::stoul(match[1]), 1024u) << text;
 }
 
 TEST_F(Shim, RefusesToRunWithoutItsSocket) {

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,6 +79,18 @@ TEST_F(Dirs, RemovingATreeLeavesWhatItsSymlinksPointTo) {
   fs::create_directory_symlink(dir + "/keep", dir + "/link");
   ASSERT_TRUE(remove_tree(dir + "/link"));
   EXPECT_FALSE(fs::is_symlink(dir + "/link"));
+  EXPECT_TRUE(fs::exists(dir + "/keep/file"));
+}
+
+TEST_F(Dirs, RemovingATreeEntersNoOtherMount) {
+  fs::create_directories(dir + "/keep");
+  ASSERT_TRUE(write_file(dir + "/keep/file", "x"));
+  fs::create_directories(dir + "/tree/mounted");
+  const auto mounted = dir + "/tree/mounted";
+  if (::mount((dir + "/keep").c_str(), mounted.c_str(), nullptr, MS_BIND, nullptr) != 0) GTEST_SKIP() << "needs root";
+  const auto removed = remove_tree(dir + "/tree");
+  EXPECT_EQ(::umount2(mounted.c_str(), MNT_DETACH), 0);
+  EXPECT_FALSE(removed);
   EXPECT_TRUE(fs::exists(dir + "/keep/file"));
 }
 

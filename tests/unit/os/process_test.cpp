@@ -7,9 +7,9 @@
 
 #include <csignal>
 
+#include "core/signal_names.hpp"
 #include "os/atomic_file.hpp"
 #include "os/process_tree.hpp"
-#include "core/signal_names.hpp"
 #include "temp_dir.hpp"
 
 namespace fleet::os {
