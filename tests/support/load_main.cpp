@@ -89,6 +89,23 @@ int check(const Arguments& arguments) {
   return verdict.exact() ? 0 : 1;
 }
 
+// For machines without curl.
+int get(const Arguments& arguments) {
+  for (const auto& url : arguments.urls) {
+    auto peer = parse_url(url, arguments.connect_to);
+    const auto path = url.find('/', url.find("://") + 3);
+    const auto response = peer ? fetch(*peer, "GET", path == std::string::npos ? "/" : url.substr(path))
+                               : Expected<Response>(std::unexpected(peer.error()));
+    if (!response) {
+      std::cerr << url << ": " << response.error().text << '\n';
+      return 1;
+    }
+    std::cout << response->body;
+    if (response->status >= 400) return 1;
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -114,6 +131,9 @@ int main(int argc, char** argv) {
   auto* check_command = cli.add_subcommand("check", "compare the ids of a run with the applications' ledgers");
   check_command->add_option("ids", arguments.ids, "what --ids wrote")->required();
   check_command->add_option("ledger", arguments.ledger, "directory, searched for ledger-*.log")->required();
+  auto* get_command = cli.add_subcommand("get", "print what is at a URL; certificates are not verified");
+  get_command->add_option("url", arguments.urls, "http(s)://name:port/path")->required();
   CLI11_PARSE(cli, argc, argv);
+  if (get_command->parsed()) return get(arguments);
   return run_command->parsed() ? run(arguments) : check(arguments);
 }
