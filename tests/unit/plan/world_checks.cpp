@@ -1,0 +1,161 @@
+// What must hold after every event.
+#include <algorithm>
+
+#include "core/json.hpp"
+#include "world.hpp"
+
+namespace fleet::plan {
+namespace {
+
+bool has_deadline(InstancePhase phase) {
+  using enum InstancePhase;
+  return phase == starting || phase == warming || phase == draining || phase == stopping || phase == backoff;
+}
+
+bool is_about(const Event& event, const std::string& id) {
+  return std::visit(
+      [&](const auto& e) {
+        using E = std::decay_t<decltype(e)>;
+        if constexpr (requires { e.instance; }) return e.instance == id;
+        return std::is_same_v<E, Configured> || std::is_same_v<E, Removed> || std::is_same_v<E, Recovered>;
+      },
+      event);
+}
+
+std::size_t published_in(const Step& next) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      next.actions, [](const Action& action) { return std::holds_alternative<Publish>(action); }));
+}
+
+}  // namespace
+
+void World::must(bool holds, const std::string& what) {
+  if (!holds && complaint_.empty()) complaint_ = what;
+}
+
+void World::check_step(const AppState& before, const Event& event, const Step& next) {
+  std::set<std::string> ids;
+  std::set<std::uint32_t> places;
+  for (const auto& i : state_.instances) {
+    must(ids.insert(i.id).second, "two instances with one id: " + i.id);
+    must(i.phase != InstancePhase::gone, "one that is gone is kept: " + i.id);
+    must(has_deadline(i.phase) == (i.deadline.count() > 0), "a phase without its deadline: " + i.id);
+    must(!i.candidate || state_.rollout, "a candidate without a rollout: " + i.id);
+    must(!i.candidate || before_commit(state_.rollout->phase) || state_.rollout->phase == RolloutPhase::abort,
+         "a candidate after the commit: " + i.id);
+    const bool leaves = i.phase == InstancePhase::draining || i.phase == InstancePhase::evicting;
+    must(!leaves || (i.generation > 0 && i.generation <= state_.published), "leaves under no table: " + i.id);
+    if (!state_.rollout && i.wanted) {
+      must(places.insert(i.index).second, "two instances in one place: " + i.id);
+      must(i.release == state_.current, "wanted of a release that is not current: " + i.id);
+    }
+    if (i.phase == InstancePhase::backoff) must(i.wanted, "waits to be started and is not wanted: " + i.id);
+  }
+  if (!state_.rollout && !state_.removed && state_.current != 0 &&
+      (std::holds_alternative<Configured>(event) || before.rollout)) {
+    must(places.size() == config_.instances, "not as many instances as configured");
+  }
+  check_undisturbed(before, event);
+  check_rollout(before);
+  check_wake(next);
+}
+
+// Ready targets are of the current release; whatever changes the table publishes it.
+void World::check_routing(const Step& next) {
+  std::set<std::string> routed;
+  for (const auto& release : route_of(state_, config_).releases) {
+    must((release.accepts == Accepts::everyone) == (release.release == state_.current), "accepts the wrong visitors");
+    for (const auto& target : release.targets) {
+      routed.insert(target.id);
+      must(target.state != TargetState::ready || release.release == state_.current, "routed, not current: " + target.id);
+      const auto found = std::ranges::find(state_.instances, target.id, &Instance::id);
+      must(found != state_.instances.end() && !found->candidate, "a candidate is routed: " + target.id);
+    }
+  }
+  const auto publishes = published_in(next);
+  must(publishes <= 1, "published twice in one step");
+  if (publishes == 1) {
+    tables_[++generation_] = routed;
+    must(state_.published == generation_, "published under another number");
+  } else {
+    must(tables_.empty() ? routed.empty() : tables_.rbegin()->second == routed, "the table changed unpublished");
+  }
+}
+
+// D11: never a signal while some worker may route to it.
+void World::check_stop(const std::string& id) {
+  for (const auto& [generation, targets] : tables_) {
+    must(!targets.contains(id), "stopped while table " + std::to_string(generation) + " routes to it: " + id);
+  }
+}
+
+// A caller that feeds Tick at wake_at sleeps, or sees something happen.
+void World::check_wake(const Step& next) {
+  if (!next.wake_at) return;
+  const auto at = std::max(now_, *next.wake_at);
+  const auto woken = step(state_, Tick{}, Context{config_, at, generation_ + 1});
+  const bool later = !woken.wake_at || *woken.wake_at > at;
+  must(later || woken.state != state_ || !woken.actions.empty(), "it wakes up for nothing, again and again");
+  must(*next.wake_at > now_ || woken.state != state_ || !woken.actions.empty(), "it wants to wake up in the past");
+}
+
+// A rollout that has not committed, and one that is undone, moves nobody who serves.
+void World::check_undisturbed(const AppState& before, const Event& event) {
+  if (!before.rollout) return;
+  const auto phase = before.rollout->phase;
+  if (!before_commit(phase) && phase != RolloutPhase::abort) return;
+  if (state_.current != before.current) return;
+  if (state_.rollout && !before_commit(state_.rollout->phase) && state_.rollout->phase != RolloutPhase::abort) return;
+  for (const auto& i : before.instances) {
+    if (i.phase != InstancePhase::ready || is_about(event, i.id)) continue;
+    const auto now = std::ranges::find(state_.instances, i.id, &Instance::id);
+    must(now != state_.instances.end(), "served, and was lost: " + i.id);
+    if (now == state_.instances.end()) return;
+    // With the rollout's end comes the configuration that waited for it.
+    must(now->phase == InstancePhase::ready || (!state_.rollout && now->index >= config_.instances),
+         "served, and was disturbed: " + i.id);
+  }
+}
+
+void World::check_rollout(const AppState& before) {
+  const auto order = [](RolloutPhase phase) { return phase == RolloutPhase::abort ? 2 : static_cast<int>(phase); };
+  if (before.rollout && state_.rollout && before.rollout->deployment == state_.rollout->deployment) {
+    const auto from = before.rollout->phase, to = state_.rollout->phase;
+    must(order(from) <= order(to), "the rollout goes back");
+    must(from == to || to != RolloutPhase::abort || before_commit(from), "aborted after the commit");
+  } else if (before.rollout) {
+    must(finished_.contains(before.rollout->deployment), "a rollout vanished");
+  }
+  if (state_.rollout) must(!finished_.contains(state_.rollout->deployment), "goes on after its end");
+  const bool may_switch = before.current == state_.current || state_.rollout;
+  must(may_switch, "the release changed without a rollout");
+}
+
+void World::check_saved_state() {
+  AppState copy;
+  const auto read = json::read(json::Json::parse(json::write(state_).dump()), copy);
+  must(read.has_value(), read ? "" : "the saved state cannot be read: " + read.error().text);
+  must(copy == state_, "the saved state reads as another");
+  Recovered recovered;
+  for (const auto& id : alive_) recovered.running[id] = Started{id, 4000, 77};
+  const Context context{config_, now_, generation_ + 1};
+  const auto a = step(state_, recovered, context), b = step(copy, recovered, context);
+  must(a.state == b.state && a.wake_at == b.wake_at && a.actions.size() == b.actions.size() &&
+           std::ranges::equal(a.actions, b.actions, [](const Action& x, const Action& y) { return x.index() == y.index(); }),
+       "a fleetd with the saved state does something else");
+}
+
+void World::check_at_rest() {
+  must(!state_.rollout, "a rollout never ended");
+  must(finished_.size() == deployment_, "a request was never answered: " + std::to_string(finished_.size()) + " of " +
+                                            std::to_string(deployment_));
+  const auto wanted = state_.removed || state_.current == 0 ? 0 : config_.instances;
+  must(state_.instances.size() == wanted, "not as many instances as configured at rest");
+  for (const auto& i : state_.instances) {
+    must(i.phase == InstancePhase::ready && i.release == state_.current, "not in rotation at rest: " + i.id);
+    must(alive_.contains(i.id), "in rotation and not running: " + i.id);
+  }
+  must(alive_.size() == state_.instances.size(), "a process was left behind");
+}
+
+}  // namespace fleet::plan
