@@ -1,0 +1,162 @@
+#include "door.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <cerrno>
+
+namespace fleet::proxy {
+namespace {
+
+constexpr unsigned kAcceptsPerEvent = 64;  // then others get a turn
+
+std::string text_of(const sockaddr_storage& peer) {
+  char text[INET6_ADDRSTRLEN] = "";
+  if (peer.ss_family == AF_INET) {
+    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(peer).sin_addr, text, sizeof text);
+  } else if (peer.ss_family == AF_INET6) {
+    const auto& address = reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(&address)) {
+      ::inet_ntop(AF_INET, address.s6_addr + 12, text, sizeof text);
+    } else {
+      ::inet_ntop(AF_INET6, &address, text, sizeof text);
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+class Door::Knocker final : ReadinessListener {
+ public:
+  Knocker(Door& door, SocketPtr socket, wire::Scheme scheme)
+      : door_(door), socket_(std::move(socket)), scheme_(scheme) {}
+  ~Knocker() { socket_->close(); }
+
+  int fd() { return socket_->fd(); }
+  void listen() {
+    socket_->set_listener(this);
+    socket_->arm_read();
+  }
+  // The registration goes before the descriptor does: fleetd and others hold the same description open (epoll(7)).
+  void leave() {
+    const int kept = ::fcntl(socket_->fd(), F_DUPFD_CLOEXEC, 3);
+    socket_->close();
+    socket_ = SocketPtr(new Socket(door_.proxy_.io, os::Fd(kept)));
+  }
+  void on_ready() override { door_.accept_from(*socket_, scheme_); }
+
+ private:
+  Door& door_;
+  SocketPtr socket_;
+  wire::Scheme scheme_;
+};
+
+Door::Door(Proxy& proxy, std::function<void()> on_emptied) : proxy_(proxy), on_emptied_(std::move(on_emptied)) {}
+Door::~Door() = default;
+
+void Door::set_listeners(const std::vector<wire::ListenerInfo>& infos, std::vector<os::Fd> fds) {
+  knockers_.clear();
+  infos_ = infos;
+  if (!spare_) spare_.reset(::eventfd(0, EFD_CLOEXEC));
+  for (std::size_t i = 0; i < infos.size(); ++i) {
+    ::fcntl(fds[i].get(), F_SETFL, ::fcntl(fds[i].get(), F_GETFL) | O_NONBLOCK);
+    knockers_.push_back(std::make_unique<Knocker>(*this, SocketPtr(new Socket(proxy_.io, std::move(fds[i]))), infos[i].scheme));
+  }
+  if (accepting_) start_accepting();
+}
+
+std::vector<int> Door::listener_fds() const {
+  std::vector<int> fds;
+  for (const auto& knocker : knockers_) fds.push_back(knocker->fd());
+  return fds;
+}
+
+void Door::start_accepting() {
+  accepting_ = true;
+  for (const auto& knocker : knockers_) knocker->listen();
+}
+
+void Door::stop_accepting() {
+  accepting_ = false;
+  for (const auto& knocker : knockers_) knocker->leave();
+}
+
+void Door::accept_from(Socket& socket, wire::Scheme scheme) {
+  for (unsigned i = 0; i < kAcceptsPerEvent; ++i) {
+    if (!accepting_) return;
+    if (open() >= proxy_.limits.max_connections) {
+      paused_ = true;  // the kernel's queue holds the others; a session's end resumes
+      return;
+    }
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    os::Fd fd(::accept4(socket.fd(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd) {
+      admit_client(std::move(fd), peer, scheme);
+      continue;
+    }
+    if (errno == EMFILE || errno == ENFILE) shed(socket);
+    else if (errno == EINTR || errno == ECONNABORTED) continue;
+    break;
+  }
+  socket.arm_read();
+}
+
+// Out of descriptors: one connection is closed at once, rather than left waiting for one that may never come.
+void Door::shed(Socket& socket) {
+  spdlog::warn("out of descriptors: connection turned away connections={}", open());
+  spare_.reset();
+  os::Fd turned_away(::accept4(socket.fd(), nullptr, nullptr, SOCK_CLOEXEC));
+  turned_away.reset();
+  spare_.reset(::eventfd(0, EFD_CLOEXEC));
+}
+
+void Door::admit_client(os::Fd fd, const sockaddr_storage& peer, wire::Scheme scheme) {
+  const int on = 1;
+  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ++accepted_;
+  const bool https = scheme == wire::Scheme::https;
+  if (https && !proxy_.tls) return;
+  SocketPtr socket(new Socket(proxy_.io, std::move(fd)));
+  std::unique_ptr<Stream> stream;
+  if (https) stream = std::make_unique<TlsStream>(std::move(socket), proxy_.tls);
+  else stream = std::make_unique<PlainStream>(std::move(socket));
+  admit(std::move(stream), text_of(peer), https);
+}
+
+void Door::admit(std::unique_ptr<Stream> stream, std::string address, bool https, bool internal) {
+  sessions_.push_back(std::make_unique<Session>(proxy_, std::move(stream), std::move(address), https, internal));
+  const auto place = std::prev(sessions_.end());
+  asio::co_spawn(proxy_.io, (*place)->run(), [this, place](std::exception_ptr error) {
+    if (error) spdlog::error("connection given up: out of memory or a fault of ours");
+    sessions_.erase(place);
+    resume_if_paused();
+    if (sessions_.empty()) on_emptied_();
+  });
+}
+
+void Door::resume_if_paused() {
+  if (!paused_ || !accepting_) return;
+  paused_ = false;
+  for (const auto& knocker : knockers_) knocker->listen();
+}
+
+std::uint32_t Door::cut_all() {
+  std::vector<Session*> all;
+  for (const auto& session : sessions_) all.push_back(session.get());
+  std::uint32_t busy = 0;
+  for (auto* session : all) {
+    busy += session->in_exchange() ? 1 : 0;
+    session->cut();
+  }
+  return busy;
+}
+
+}  // namespace fleet::proxy

@@ -1,0 +1,35 @@
+// The answers that the proxy gives by itself. They keep their true status and say that they are its own.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "http/fault.hpp"
+#include "http/forward.hpp"
+
+namespace fleet::proxy {
+
+struct OwnAnswer {
+  int status = 500;
+  std::string_view reason;    // X-Fleet-Error, and `error` in the access log; empty for what is no error
+  std::string location;       // of a redirect
+  unsigned retry_after = 0;   // seconds; 0: not said
+};
+
+inline OwnAnswer own_answer(http::Fault fault) { return {http::status_of(fault), name(fault), {}, 0}; }
+
+namespace own {
+inline OwnAnswer no_route() { return {404, "no-route", {}, 0}; }
+inline OwnAnswer request_timeout() { return {408, "request-timeout", {}, 0}; }
+inline OwnAnswer connect_failed() { return {502, "connect-failed", {}, 0}; }
+inline OwnAnswer upstream_closed() { return {502, "upstream-closed", {}, 0}; }
+inline OwnAnswer bad_upstream_answer() { return {502, "bad-upstream-answer", {}, 0}; }
+inline OwnAnswer target_gone() { return {502, "target-gone", {}, 0}; }
+inline OwnAnswer no_target() { return {503, "no-target", {}, 1}; }
+inline OwnAnswer upstream_timeout() { return {504, "upstream-timeout", {}, 0}; }
+}  // namespace own
+
+std::string_view reason_phrase(int status);
+void write_own_answer(http::Writer& out, const OwnAnswer& answer, bool with_body, http::Persistence persistence);
+
+}  // namespace fleet::proxy

@@ -1,0 +1,334 @@
+#include "exchange.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <boost/asio/post.hpp>
+#include <cerrno>
+
+#include "http/redirects.hpp"
+
+namespace fleet::proxy {
+namespace {
+
+using std::chrono::microseconds;
+
+constexpr unsigned kRoundsBetweenTurns = 32;  // of relaying, before other sessions get a turn
+
+std::uint32_t ready_targets(const CompiledRoute& route) {
+  std::uint32_t count = 0;
+  for (const auto& target : route.targets) count += target->takes_requests() ? 1 : 0;
+  return count;
+}
+
+}  // namespace
+
+Exchange::Exchange(Proxy& proxy, ClientConnection& client, const http::RequestHead& head, const http::Framing& framing)
+    : proxy_(proxy), client_(client), method_text_(head.method_text), target_(head.target), authority_(head.authority),
+      method_(head.method), minor_(head.minor), framing_(framing),
+      expects_continue_(head.expects_continue && framing.kind != http::BodyKind::none), keep_(head.keep_alive()),
+      upload_left_(framing.length), awaiting_continue_(expects_continue_), began_(Clock::now()), now_(began_),
+      client_active_(began_), upstream_active_(began_) {
+  ++proxy_.active;
+  client_.in_exchange = true;
+  if (framing.kind == http::BodyKind::none || (framing.kind == http::BodyKind::length && framing.length == 0)) {
+    upload_ = Upload::done;
+  }
+  const http::Client who{client.address, client.https};
+  up_out_.write([&](http::Writer& out) { http::write_request(out, head, framing, who); });
+}
+
+Exchange::~Exchange() {
+  --proxy_.active;
+  if (retries_ > 0) --proxy_.retrying;
+  client_.in_exchange = false;
+}
+
+Task<Exchange::After> Exchange::run() {
+  auto match = proxy_.router.match(authority_, target_);
+  if (!match) {
+    ++proxy_.unrouted;
+    co_return co_await answer_own(own_answer(match.error()), false);
+  }
+  table_ = match->table;
+  route_ = match->route;
+  if (!route_) {
+    ++proxy_.unrouted;
+    co_return co_await answer_own(own::no_route(), true);
+  }
+  if (auto elsewhere = redirect()) {
+    ++proxy_.unrouted;
+    co_return co_await answer_own(std::move(*elsewhere), true);
+  }
+  if (up_out_.empty()) co_return co_await answer_own(own_answer(http::Fault::head_too_large), false);
+  for (;;) {
+    if (!co_await claim_target()) {
+      ++proxy_.unavailable;
+      co_return co_await answer_own(attempts_ == 0 ? own::no_target() : own::connect_failed(), false);
+    }
+    const auto standing = co_await attempt();
+    if (standing == Standing::complete) {
+      ++claim_->target().requests;
+      recycle_upstream();
+      log();
+      co_return keep_ && upload_ == Upload::done ? After::keep : After::close;
+    }
+    upstream_.reset();
+    const auto next = standing == Standing::attempt_failed ? next_try() : Retry::no;
+    const bool refused = standing == Standing::attempt_failed && *attempt_end_ == AttemptEnd::connect_failed;
+    if (next == Retry::no && !(refused && Clock::now() < began_ + proxy_.limits.hold)) {
+      co_return co_await give_up(standing);
+    }
+    ++claim_->target().retried;
+    if (retries_++ == 0) ++proxy_.retrying;
+    if (next == Retry::replay) ++replays_, fresh_only_ = true;
+    tried_.push_back(claim_->target().shared_from_this());
+    claim_.reset();
+    if (next == Retry::no) {
+      // Every target refuses: one has crashed, and the next table or a moment will help.
+      attempts_ = 0, tried_.clear();
+      const auto until = std::min(Clock::now() + proxy_.limits.hold_retry, began_ + proxy_.limits.hold);
+      co_await wait_for_target(until);
+    }
+    reset_attempt();
+  }
+}
+
+std::optional<OwnAnswer> Exchange::redirect() const {
+  if (client_.https || route_->https_redirect == HttpsRedirect::off || authority_.empty()) return std::nullopt;
+  OwnAnswer answer;
+  answer.status = http::https_redirect_status(method_);
+  answer.location = http::https_location(route_->https_redirect, proxy_.request_head, proxy_.https_port);
+  return answer;
+}
+
+// Holds the request, if need be, until the table in force has a target for it (D2).
+Task<bool> Exchange::claim_target() {
+  for (;;) {
+    if (client_.cut) co_return false;
+    const auto match = proxy_.router.match(authority_, target_);
+    if (!match || !match->route) co_return false;
+    table_ = match->table;
+    route_ = match->route;
+    now_ = Clock::now();
+    if (auto target = proxy_.router.choose(*route_, tried_, now_)) {
+      claim_.emplace(std::move(target), static_cast<ClaimHolder&>(*this));
+      if (held_) ++claim_->target().held, held_ = false;
+      ++attempts_;
+      co_return true;
+    }
+    const bool may_wait = !route_->targets.empty() && now_ < began_ + proxy_.limits.hold &&
+                          proxy_.held.size() < proxy_.limits.max_held;
+    if (!may_wait) co_return false;
+    held_ = true;
+    if (!co_await wait_for_target(began_ + proxy_.limits.hold)) co_return false;
+  }
+}
+
+// Until the next table, or `until`. False: the client is gone.
+Task<bool> Exchange::wait_for_target(Clock::time_point until) {
+  HoldQueue::Place place(proxy_.held, client_.wakeup);
+  client_.deadline.set(until);
+  while (place.is_linked() && !client_.cut && Clock::now() < until) {
+    read_client();
+    if (client_gone_) co_return false;
+    if (client_.in.room() > 0 && !client_.ended) client_.stream->arm_read();
+    if (!client_.wakeup.take_pending()) co_await client_.wakeup.sleep();
+  }
+  client_.deadline.clear();
+  co_return true;
+}
+
+Task<bool> Exchange::connect() {
+  auto& target = claim_->target();
+  const int family = target.address()->sa_family;
+  os::Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) co_return false;
+  const int on = 1;
+  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  const int result = ::connect(fd.get(), target.address(), target.address_size());
+  if (result != 0 && errno != EINPROGRESS) co_return false;
+  upstream_ = std::make_unique<Upstream>(SocketPtr(new Socket(proxy_.io, std::move(fd))), target);
+  auto& socket = upstream_->stream.socket();
+  socket.set_listener(&client_.wakeup);
+  if (result == 0) co_return true;
+  socket.writable = false;
+  const auto until = now_ + proxy_.limits.connect;
+  client_.deadline.set(until);
+  while (!socket.writable) {
+    if (Clock::now() >= until || client_.cut) co_return false;
+    socket.arm_write();
+    if (!client_.wakeup.take_pending()) co_await client_.wakeup.sleep();
+  }
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(socket.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
+  co_return error == 0;
+}
+
+Task<Exchange::Standing> Exchange::attempt() {
+  auto& target = claim_->target();
+  const auto oldest = http::is_idempotent(method_) ? proxy_.limits.pool_idle : proxy_.limits.fresh_enough;
+  if (!fresh_only_) upstream_ = target.take_idle(now_, oldest);
+  if (upstream_) {
+    upstream_->stream.socket().set_listener(&client_.wakeup);
+  } else if (!co_await connect()) {
+    upstream_.reset();
+    target.refused(Clock::now(), proxy_.limits.ejection);
+    fail_attempt(AttemptEnd::connect_failed);
+    co_return client_.cut ? Standing::cut : Standing::attempt_failed;
+  } else {
+    target.connected();
+  }
+  now_ = upstream_active_ = client_active_ = Clock::now();
+  for (unsigned rounds = 0;;) {
+    const bool moved = step();
+    if (const auto stands = standing(); stands != Standing::going_on) co_return stands;
+    if (moved) {
+      if (++rounds % kRoundsBetweenTurns == 0) co_await asio::post(proxy_.io.get_executor(), net::use_task);
+      continue;
+    }
+    arm();
+    set_deadline();
+    if (!client_.wakeup.take_pending()) co_await client_.wakeup.sleep();
+    rounds = 0;
+    now_ = Clock::now();
+    if (const auto late = on_time(now_); late != Standing::going_on) co_return late;
+  }
+}
+
+Exchange::Standing Exchange::standing() const {
+  if (client_.cut) return Standing::cut;
+  if (client_gone_) return Standing::client_gone;
+  if (client_fault_) return Standing::client_faulty;
+  if (answer_ == Answer::complete) {
+    return client_.out.empty() && upload_ != Upload::running ? Standing::complete : Standing::going_on;
+  }
+  return attempt_end_ ? Standing::attempt_failed : Standing::going_on;
+}
+
+Retry Exchange::next_try() const {
+  RetryFacts facts;
+  facts.end = *attempt_end_;
+  facts.client_gone = client_gone_;
+  facts.answer_begun = answer_begun_;
+  facts.idempotent = http::is_idempotent(method_);
+  facts.body_untouched = awaiting_continue_ && upload_taken_ == 0;
+  facts.request_kept = request_kept_;
+  facts.bytes_sent = attempt_sent_;
+  facts.attempts = attempts_;
+  facts.replays = replays_;
+  facts.targets = ready_targets(*route_);
+  facts.budget_left = proxy_.retrying < std::max(3u, proxy_.active / 5);
+  return decide_retry(facts);
+}
+
+void Exchange::reset_attempt() {
+  up_sent_ = 0;
+  attempt_sent_ = 0;
+  up_in_.clear();
+  scanner_.reset();
+  attempt_end_.reset();
+  target_gone_ = upstream_ended_ = upstream_deaf_ = false;
+  if (upload_ == Upload::abandoned) upload_ = Upload::running;
+}
+
+// No answer came, or not all of it.
+Task<Exchange::After> Exchange::give_up(Standing standing) {
+  auto& target = claim_->target();
+  OwnAnswer answer;
+  switch (standing) {
+    case Standing::going_on:
+    case Standing::complete:
+    case Standing::client_gone:
+      ++target.client_aborted;
+      error_ = "client-gone";
+      log();
+      co_return After::drop;
+    case Standing::client_silent:
+      ++target.client_aborted;
+      answer = own::request_timeout();
+      break;
+    case Standing::client_faulty:
+      ++target.client_aborted;
+      answer = own_answer(*client_fault_);
+      break;
+    case Standing::cut:
+      ++target.failed;
+      error_ = "worker-drained";
+      log();
+      co_return After::drop;
+    case Standing::attempt_failed:
+      ++target.failed;
+      switch (*attempt_end_) {
+        case AttemptEnd::connect_failed: answer = own::connect_failed(); break;
+        case AttemptEnd::closed: answer = own::upstream_closed(); break;
+        case AttemptEnd::timed_out: answer = own::upstream_timeout(); break;
+        case AttemptEnd::bad_answer: answer = own::bad_upstream_answer(); break;
+        case AttemptEnd::target_gone: answer = own::target_gone(); break;
+      }
+      break;
+  }
+  if (!passed_on_) co_return co_await answer_own(std::move(answer), false);
+  error_ = answer.reason;
+  co_await flush(proxy_, client_);
+  log();
+  co_return After::drop;
+}
+
+Task<Exchange::After> Exchange::answer_own(OwnAnswer answer, bool may_keep) {
+  keep_ = keep_ && may_keep && upload_ == Upload::done && !proxy_.draining && !client_.ended;
+  status_ = answer.status;
+  error_ = answer.reason;
+  const auto persistence = !keep_ ? http::Persistence::close
+                           : minor_ == 0 ? http::Persistence::keep_alive : http::Persistence::keep;
+  client_.out.write([&](http::Writer& out) {
+    write_own_answer(out, answer, method_ != http::Method::head, persistence);
+  });
+  bytes_out_ += client_.out.size();
+  const bool sent = co_await flush(proxy_, client_);
+  log();
+  co_return !sent ? After::drop : keep_ ? After::keep : After::close;
+}
+
+void Exchange::recycle_upstream() {
+  const bool clean = upstream_keeps_ && upload_ == Upload::done && !upstream_ended_ && up_in_.empty() &&
+                     up_sent_ == up_out_.size();
+  if (!clean) return upstream_.reset();
+  ++upstream_->exchanges;
+  claim_->target().give_back(std::move(upstream_), now_);
+}
+
+// From Router::swap: the session wakes at the watchdog's next look, not inside the swap.
+void Exchange::target_gone() {
+  target_gone_ = true;
+  client_.deadline.set(Clock::now());
+}
+
+void Exchange::log() {
+  if (!route_) return;
+  const auto now = Clock::now();
+  AccessEntry entry;
+  entry.app = route_->app;
+  if (claim_) {
+    entry.target = claim_->target().id;
+    entry.upstream = claim_->target().address_text;
+    entry.release = claim_->target().release;
+  }
+  entry.client = client_.address;
+  entry.method = method_text_;
+  entry.host = authority_;
+  entry.path = target_;
+  entry.status = status_;
+  entry.bytes_in = bytes_in_;
+  entry.bytes_out = bytes_out_;
+  entry.retries = retries_;
+  entry.error = error_;
+  entry.tls = client_.stream->tls_version();
+  if (first_byte_) entry.first_byte = std::chrono::duration_cast<microseconds>(*first_byte_ - began_);
+  entry.total = std::chrono::duration_cast<microseconds>(now - began_);
+  proxy_.logs.add(entry);
+}
+
+}  // namespace fleet::proxy

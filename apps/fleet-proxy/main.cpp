@@ -1,0 +1,94 @@
+// fleet-proxy: one worker of the data plane. It inherits its listening link socket as descriptor 3 and gets all else
+// over that link; it opens no files.
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+
+#include "core/log.hpp"
+#include "worker.hpp"
+
+namespace {
+
+using namespace fleet;
+
+constexpr int kLinkFd = 3;
+constexpr std::chrono::seconds kDrainOnSigterm{30};
+
+// "NAME=MS" -> the limit of that name.
+std::string set_timeout(proxy::Limits& limits, const std::string& text) {
+  const auto equals = text.find('=');
+  unsigned long long ms = 0;
+  if (equals == std::string::npos || !CLI::detail::lexical_cast(text.substr(equals + 1), ms)) return "NAME=MS expected";
+  return limits.set(text.substr(0, equals), std::chrono::milliseconds(ms)) ? "" : "no such timeout: " + text.substr(0, equals);
+}
+
+// As many descriptors as allowed; two for each connection, and some for everything else.
+void raise_descriptor_limit(proxy::Limits& limits) {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const auto affordable = limit.rlim_cur > 256 ? (limit.rlim_cur - 128) / 2 : 64;
+  if (affordable < limits.max_connections) limits.max_connections = static_cast<std::uint32_t>(affordable);
+}
+
+// Memory of this process holds keys.
+void forbid_core_dumps() {
+  const rlimit none{};
+  ::setrlimit(RLIMIT_CORE, &none);
+  ::prctl(PR_SET_DUMPABLE, 0);
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+bool inherited_link_is_there() {
+  int listening = 0;
+  socklen_t size = sizeof listening;
+  if (::getsockopt(kLinkFd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || listening == 0) return false;
+  ::fcntl(kLinkFd, F_SETFD, FD_CLOEXEC);
+  ::fcntl(kLinkFd, F_SETFL, ::fcntl(kLinkFd, F_GETFL) | O_NONBLOCK);
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  proxy::WorkerOptions options;
+  CLI::App cli{"fleet-proxy: one worker of fleet's reverse proxy; started by fleetd"};
+  cli.set_version_flag("--version", "fleet-proxy " FLEET_VERSION);
+  cli.add_option("--id", options.id, "unique id of this worker")->required();
+  cli.add_option("--slot", options.slot, "its slot")->required();
+  std::vector<std::string> timeouts;
+  cli.add_option("--timeout", timeouts, "override a timeout: NAME=MS (may be repeated)");
+  cli.add_option("--max-connections", options.limits.max_connections, "client connections at once");
+  CLI11_PARSE(cli, argc, argv);
+  log::start("fleet-proxy");
+  for (const auto& timeout : timeouts) {
+    if (const auto wrong = set_timeout(options.limits, timeout); !wrong.empty()) {
+      spdlog::error("cannot use --timeout {}: {}", timeout, wrong);
+      return 2;
+    }
+  }
+  if (!inherited_link_is_there()) {
+    spdlog::error("descriptor 3 is not a listening socket (fleet-proxy is started by fleetd)");
+    return 2;
+  }
+  raise_descriptor_limit(options.limits);
+  forbid_core_dumps();
+  std::signal(SIGPIPE, SIG_IGN);
+
+  boost::asio::io_context io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);
+  proxy::Worker worker(io, os::Fd(kLinkFd), std::move(options));
+  boost::asio::basic_signal_set<net::Executor> signals(io, SIGTERM, SIGINT);
+  signals.async_wait([&worker](boost::system::error_code error, int) {
+    if (!error) worker.drain(kDrainOnSigterm);
+  });
+  worker.start();
+  io.run();
+  return 0;
+}

@@ -1,0 +1,120 @@
+#include "target.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace fleet::proxy {
+namespace {
+
+socklen_t fill_address(const Endpoint& endpoint, sockaddr_storage& out) {
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(endpoint.port);
+  if (::inet_pton(AF_INET, endpoint.address.c_str(), &v4.sin_addr) == 1) {
+    std::memcpy(&out, &v4, sizeof v4);
+    return sizeof v4;
+  }
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(endpoint.port);
+  if (::inet_pton(AF_INET6, endpoint.address.c_str(), &v6.sin6_addr) == 1) {
+    std::memcpy(&out, &v6, sizeof v6);
+    return sizeof v6;
+  }
+  return 0;
+}
+
+}  // namespace
+
+void Upstream::on_ready() { target_.discard(*this); }
+
+Target::Claim::Claim(std::shared_ptr<Target> target, ClaimHolder& holder)
+    : target_(std::move(target)), holder_(holder) {
+  target_->claims_.push_back(*this);
+}
+
+Target::Claim::~Claim() {
+  target_->claims_.erase(target_->claims_.iterator_to(*this));
+  target_->report_if_quiet();
+}
+
+Target::Target(const std::string& app_name, std::uint64_t release_number, const fleet::Target& from, Observer& observer)
+    : id(from.id), app(app_name), release(release_number), endpoint(from.endpoint), address_text(to_string(endpoint)),
+      port_text(std::to_string(endpoint.port)), state_(from.state), observer_(observer) {
+  address_size_ = fill_address(endpoint, address_);
+}
+
+void Target::set_state(TargetState state) {
+  state_ = state;
+  if (state_ == TargetState::draining) idle_.clear();  // D6
+}
+
+void Target::go() {
+  gone_ = true;
+  idle_.clear();
+  // target_gone() only sets flags and schedules; claims end later.
+  for (auto& claim : claims_) claim.holder().target_gone();
+}
+
+void Target::report_if_quiet() {
+  if (quiet() && (gone_ || state_ == TargetState::draining)) observer_.target_quiet(*this);
+}
+
+wire::TargetStats Target::stats() const {
+  wire::TargetStats stats;
+  stats.app = app;
+  stats.release = release;
+  stats.target = id;
+  stats.in_flight = in_flight();
+  stats.requests = requests;
+  stats.failed = failed;
+  stats.client_aborted = client_aborted;
+  stats.retried = retried;
+  stats.held = held;
+  return stats;
+}
+
+std::unique_ptr<Upstream> Target::take_idle(Clock::time_point now, std::chrono::milliseconds oldest) {
+  while (!idle_.empty()) {
+    if (now - idle_.back()->idle_since > oldest) return nullptr;  // the others are older still
+    auto upstream = std::move(idle_.back());
+    idle_.pop_back();
+    // R4: an end that the loop has not been told of yet shows here.
+    char byte = 0;
+    if (::recv(upstream->stream.socket().fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN) continue;
+    upstream->stream.socket().set_listener(nullptr);
+    upstream->stream.socket().readable = false;
+    return upstream;
+  }
+  return nullptr;
+}
+
+void Target::give_back(std::unique_ptr<Upstream> upstream, Clock::time_point now) {
+  if (!takes_requests()) return;
+  if (idle_.size() >= Limits::kPoolSize) idle_.erase(idle_.begin());
+  upstream->idle_since = now;
+  upstream->pooled();
+  upstream->stream.arm_read();
+  idle_.push_back(std::move(upstream));
+}
+
+void Target::discard(Upstream& upstream) {
+  const auto found = std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle.get() == &upstream; });
+  if (found != idle_.end()) idle_.erase(found);
+}
+
+void Target::close_idle_since(Clock::time_point before) {
+  const auto kept = std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle->idle_since > before; });
+  idle_.erase(idle_.begin(), kept);
+}
+
+void Target::refused(Clock::time_point now, std::chrono::milliseconds ejection) {
+  if (++refused_ < Limits::kEjectAfter) return;
+  refused_ = 0;
+  ejected_until_ = now + ejection;
+}
+
+}  // namespace fleet::proxy
