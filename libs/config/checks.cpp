@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "config/command.hpp"
+#include "config/values.hpp"
 
 namespace fleet::config {
 namespace {
@@ -29,7 +30,7 @@ std::string at_line(Position at) { return "line " + std::to_string(at.line); }
 bool is_loopback(const Endpoint& endpoint) { return endpoint.address.starts_with("127.") || endpoint.address == "::1"; }
 
 void check_api(const ApiConfig& api, const Node& table, const Context& context) {
-  if (!api.listen || is_loopback(*api.listen)) {
+  if (!api.listen || api.listen->port == 0 || is_loopback(*api.listen)) {
     if (api.certificate.empty() == api.key.empty()) return;
     return context.problem(table.where(api.key.empty() ? "certificate" : "key"), "certificate and key go together");
   }
@@ -131,6 +132,18 @@ void check_ports(const Config& config, const Node& document, const Context& cont
                                                                     std::to_string(needed + largest));
 }
 
+// A socket's path has at most 107 bytes (sun_path), fleet's longest are run_dir/notify/APP-vRELEASE-SERIAL.
+void check_sockets(const Config& config, const Node& document, const Context& context) {
+  constexpr std::size_t kPath = 107, kBesides = std::string_view("/notify/-v-").size() + 16;  // 16 digits
+  for (const auto& app : config.apps) {
+    if (!is_app_name(app.name) || config.run_dir.size() + app.name.size() + kBesides <= kPath) continue;
+    const auto limit = std::to_string(kPath - kBesides);
+    context.in("fleet").in("run_dir").problem(child(document, "fleet").where("run_dir"),
+                                              quote(config.run_dir) + " and the name of app " + quote(app.name) +
+                                                  " are longer than " + limit + " bytes together (sockets' paths)");
+  }
+}
+
 }  // namespace
 
 void check_config(const Config& config, const Node& document, const Context& context) {
@@ -142,6 +155,7 @@ void check_config(const Config& config, const Node& document, const Context& con
     check_app(app, config, child(apps, app.name), claims, context.named("app " + quote(app.name)));
   }
   check_ports(config, document, context);
+  check_sockets(config, document, context);
 }
 
 }  // namespace fleet::config

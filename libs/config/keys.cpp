@@ -21,8 +21,8 @@ const Keys<Config>& fleet_keys() {
           "Releases, logs and the database that fleetd recovers from. Made when missing.")
           .otherwise("/var/lib/fleet for root, else $XDG_STATE_HOME/fleet, else ~/.local/state/fleet"),
       key("run_dir", &Config::run_dir, kFile,
-          "Sockets, among them fleetd.sock, on which fleetctl talks to fleetd. Made when missing. Keep it short: a "
-          "socket's path has at most 107 bytes.")
+          "Sockets, among them fleetd.sock, on which fleetctl talks to fleetd. Made when missing. Keep it short: "
+          "together with the longest name of an app it may have 80 bytes, as sockets' paths are limited.")
           .otherwise("/run/fleet for root, else $XDG_RUNTIME_DIR/fleet, else run in state_dir"),
       Key<Config>{{"ports", ports.type(), ports.range(), default_ports,
                    "Loopback ports that are handed to instances. There must be enough for every instance of every app "

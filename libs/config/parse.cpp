@@ -61,8 +61,8 @@ std::expected<Config, Problems> parse(std::string_view text, const std::string& 
   std::vector<Diagnostic> problems;
   const Context context(environment, problems);
   read_config(*document, config, context);
-  check_config(config, *document, context);
   fill_defaults(config, environment, context);
+  check_config(config, *document, context);
   if (problems.empty()) return config;
 
   const auto place = [](const Diagnostic& d) { return std::pair(d.line, d.column); };

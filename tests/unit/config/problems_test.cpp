@@ -117,6 +117,7 @@ const Case kCases[] = {
      "3:10: proxy.https: [::1]:80 is taken already (line 2)"},
     {"ApiAddressTaken", "[api]\nlisten = \"127.0.0.1:80\"\n[proxy]\nhttp = [\"127.0.0.1:80\"]",
      "2:10: api.listen: 127.0.0.1:80 is taken already (line 4)"},
+    {"ApiAddress", "[api]\nlisten = \"7070\"", "2:10: api.listen: \"7070\" is not an address"},
     {"ApiOffLoopback", "[api]\nlisten = \"0.0.0.0:7070\"\ncertificate = \"c\"\nkey = \"k\"",
      "2:10: api.listen: 0.0.0.0:7070 is not a loopback address, so token_file is required"},
     {"ApiCertificateAlone", "[api]\nlisten = \"[::1]:7070\"\ncertificate = \"c\"",
@@ -124,6 +125,11 @@ const Case kCases[] = {
     {"TlsKeyMissing", "[[tls]]\ncertificate = \"c\"\nkey = \"k\"\n[[tls]]\ncertificate = \"c\"", "4:1: tls #2: key: missing"},
     {"FileNameEmpty", "[fleet]\nstate_dir = \"\"", "2:13: fleet.state_dir: must not be empty"},
     {"FileNameControl", "[fleet]\nstate_dir = \"a\\nb\"", "2:13: fleet.state_dir: \"a\\x0ab\" is not a file name"},
+    {"SocketPathTooLong",
+     "[fleet]\nrun_dir = \"/a23456789012345678901234567890123456789012345678901234567890123456789012345\"\n"
+     "[app.shops]\ncommand = [\"x\"]",
+     "2:11: fleet.run_dir: \"/a23456789012345678901234567890123456789012345678901234567890123456789012345\" and the name "
+     "of app \"shops\" are longer than 80 bytes"},
     {"PortsForm", "[fleet]\nports = \"20000\"", "2:9: fleet.ports: \"20000\" is not a range of ports"},
     {"PortsBackwards", "[fleet]\nports = \"20001-20000\"", "2:9: fleet.ports: \"20001-20000\" is not a range of ports"},
     {"PortsLow", "[fleet]\nports = \"80-20000\"", "2:9: fleet.ports: \"80-20000\" is not a range of ports"},
@@ -150,6 +156,10 @@ TEST(Problems, AreAllFoundAtOnceInTheOrderOfTheFile) {
   EXPECT_THAT(problems("[app.shop]\ninstances = 0\ncommand = [\"{x}\"]\n[fleet]\nfoo = 1\n[[tls]]\n"),
               ElementsAre(HasSubstr(":2:13: "), HasSubstr(":3:12: "), HasSubstr(":5:1: "), HasSubstr(":6:1: "),
                           HasSubstr(":6:1: ")));
+}
+
+TEST(Problems, AreNoneWhenSocketsJustFit) {
+  EXPECT_THAT(problems("[fleet]\nrun_dir = \"/" + std::string(75, 'a') + "\"\n[app.shop]\ncommand = [\"x\"]"), ElementsAre());
 }
 
 TEST(Examples, HaveNoProblems) {
