@@ -173,7 +173,10 @@ wire::ShimState Shim::state() const {
 }
 
 void Shim::perform(const Actions& actions) {
-  if (actions.signal != 0 && program_.pidfd) (void)os::signal(program_.pidfd, actions.signal);
+  if (actions.signal != 0 && program_.pidfd) {
+    (void)os::signal(program_.pidfd, actions.signal);
+    (void)os::signal(program_.pidfd, SIGCONT);  // one that was halted could not act on it
+  }
   if (actions.kill_tree) clear_tree();
   if (life_.phase() == Phase::done) {  // the log is complete before the end is told
     output_.close();

@@ -157,6 +157,19 @@ TEST_F(Shim, StopsTheProgramWithItsSignal) {
   EXPECT_EQ(lines(), std::vector<std::string>{"o bye"});
 }
 
+TEST_F(Shim, StopsAProgramThatIsHalted) {
+  start();
+  auto link = dial();
+  link.send(script("kill -STOP $$; while :; do sleep 1; done"));
+  const auto pid = static_cast<pid_t>(link.wait(ShimState::running).pid);
+  ASSERT_TRUE(eventually([&] {
+    const auto text = os::read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
+    return text && text->find(") T ") != text->npos;
+  }));
+  link.send(stop_with(SIGTERM, milliseconds(60000)));
+  EXPECT_EQ(link.wait(ShimState::exited).signal, static_cast<std::uint32_t>(SIGTERM));
+}
+
 TEST_F(Shim, KillsTheWholeTreeAtTheDeadlineOfAStop) {
   start();
   auto link = dial();
