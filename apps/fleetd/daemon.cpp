@@ -243,12 +243,15 @@ net::Task<Result<>> Daemon::reload() {
   if (config->state_dir != config_.state_dir || config->run_dir != config_.run_dir) {
     co_return fail(ErrorKind::usage, "state_dir and run_dir cannot be changed while fleetd runs");
   }
-  if (config->proxy != config_.proxy) {
-    co_return fail(ErrorKind::usage, "[proxy] cannot be changed by a reload (stop with fleetctl shutdown --apps, then start)");
-  }
   CO_TRY(auto keys, load_keys(config->tls, !config->proxy.https.empty(), paths_.tls()));
-  CO_TRYV(server_.configure(config->api));
+  CO_TRYV(listeners_.prepare(config->proxy));
+  if (auto opened = server_.configure(config->api); !opened) {
+    (void)listeners_.prepare(config_.proxy);
+    co_return opened;
+  }
   CO_TRYV(co_await workers_.set_keys(std::move(keys)));
+  workers_.configure(config->proxy.workers);
+  listeners_.keep_with_systemd();
   CO_TRYV(executor_->configure(*config));
   config_ = std::move(*config);
   spdlog::info("configuration reloaded file={}", config_file_);

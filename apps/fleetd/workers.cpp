@@ -22,6 +22,7 @@ constexpr auto kHandshake = 10s;   // from the start of a worker to its READY
 constexpr auto kAckPatience = 5s;  // a worker that does not take a table in this time is replaced
 constexpr auto kStable = 10s;      // a worker that lived this long is replaced at once when it ends
 constexpr milliseconds kMaxPause = 5s;
+constexpr milliseconds kRetirement = 30s;  // a replaced worker's connections have this long
 
 milliseconds pause_after(std::uint32_t quick_ends) {
   return quick_ends == 0 ? 0ms : std::min<milliseconds>(100ms * (1 << std::min(quick_ends - 1, 6u)), kMaxPause);
@@ -42,7 +43,9 @@ struct Workers::Worker {
   wire::WorkerState said = wire::WorkerState::fresh;  // in its HELLO
   bool live = false;   // was told to accept: its acknowledgements count
   bool ended = false;  // its process has ended
+  bool over = false;   // nothing more is to be expected of it
   bool draining = false;
+  std::vector<wire::ListenerInfo> listeners;
   std::uint64_t acked = 0;
   std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now(), table_sent{};
   std::set<std::string> drained;
@@ -57,8 +60,9 @@ struct Workers::Worker {
 };
 
 struct Workers::Slot {
-  std::shared_ptr<Worker> worker;
+  std::shared_ptr<Worker> worker;  // the one that accepts, or null
   std::uint32_t restarts = 0, quick_ends = 0;
+  bool wanted = true, replace = false, kept = false;  // kept: keep() runs for it
 };
 
 Workers::Workers(net::asio::io_context& io, net::TaskGroup& tasks, const Paths& paths, Listeners& listeners, Events events)
@@ -95,7 +99,7 @@ net::Task<Result<>> Workers::adopt(const std::string& id, Shim shim, wire::ShimS
   if (greeting.protocol != wire::kProtocol) co_return fail("worker " + id + " speaks another protocol");
   worker->slot = greeting.slot;
   worker->said = greeting.state;
-  if (greeting.state == wire::WorkerState::draining) co_return fail("worker " + id + " is leaving");
+  if (greeting.state == wire::WorkerState::fresh) co_return fail("worker " + id + " was not ready yet");
 
   worker->link->send(wire::GiveListeners{});
   for (;;) {
@@ -106,13 +110,17 @@ net::Task<Result<>> Workers::adopt(const std::string& id, Shim shim, wire::ShimS
     for (std::size_t i = 0; i < given.listeners.size() && i < message->fds.size(); ++i) {
       listeners_.adopt(greeting.slot, given.listeners[i], std::move(message->fds[i]));
     }
+    worker->listeners = std::move(given.listeners);
     break;
   }
   while (slots_.size() <= greeting.slot) slots_.push_back(std::make_unique<Slot>());
-  if (slots_[greeting.slot]->worker) co_return fail("slot " + std::to_string(greeting.slot) + " has another worker");
-  worker->live = greeting.state == wire::WorkerState::accepting;
+  worker->live = greeting.state != wire::WorkerState::ready;
   worker->acked = greeting.generation;
-  slots_[greeting.slot]->worker = worker;
+  worker->draining = greeting.state == wire::WorkerState::draining;
+  // Of two in one slot, one was to replace the other when fleetd ended: either will do.
+  auto& slot = *slots_[greeting.slot];
+  if (!worker->draining && !slot.worker) slot.worker = worker;
+  all_.push_back(worker);
   spdlog::info("worker adopted id={} slot={} pid={} generation={}", id, worker->slot, worker->pid, worker->acked);
   co_return Result<>();
 }
@@ -126,71 +134,94 @@ Result<> Workers::dial(Worker& worker) {
 void Workers::begin(std::uint32_t slots, wire::Keys keys, RouteTable table) {
   keys_ = std::move(keys);
   table_ = std::move(table);
+  for (const auto& worker : all_) {
+    worker->link->send(keys_);
+    send_table(*worker);
+    if (!worker->live) worker->link->send(wire::Accept{});
+    worker->live = true;
+    tasks_.spawn(watch_shim(worker));
+    tasks_.spawn(serve(worker));
+    if (!worker->draining && slots_[worker->slot]->worker != worker) retire(*worker);
+  }
+  configure(slots);
+}
+
+void Workers::configure(std::uint32_t slots) {
   while (slots_.size() < slots) slots_.push_back(std::make_unique<Slot>());
-  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) tasks_.spawn(keep(slot, slot < slots));
+  for (std::uint32_t number = 0; number < slots_.size(); ++number) {
+    auto& slot = *slots_[number];
+    slot.wanted = number < slots;
+    slot.replace = slot.worker && !has_its_listeners(*slot.worker);
+    if (!std::exchange(slot.kept, true)) tasks_.spawn(keep(number));
+  }
+  changed_.cancel();
 }
 
 // ---- one slot ------------------------------------------------------------------------------------------------------
 
-// One worker after the other. A slot that is not `wanted` any more only sees its adopted one out.
-net::Task<> Workers::keep(std::uint32_t number, bool wanted) {
+// One worker after the other, for as long as the slot is wanted. A worker that is to be replaced goes on accepting
+// until its successor does.
+net::Task<> Workers::keep(std::uint32_t number) {
   auto& slot = *slots_[number];
-  while (!closing_) {
-    const bool adopted = slot.worker != nullptr;
-    if (!adopted && !wanted) co_return;
-    if (!adopted) {
-      slot.worker = std::make_shared<Worker>();
-      slot.worker->slot = number;
-      slot.worker->id = new_worker_id(number);
+  while (!closing_ && (slot.wanted || slot.worker)) {
+    if (slot.worker && slot.worker->over) {
+      ++slot.restarts;
+      slot.quick_ends = std::chrono::steady_clock::now() - slot.worker->began >= kStable ? 0 : slot.quick_ends + 1;
+      slot.worker.reset();
+      if (slot.quick_ends > 1) co_await pause(pause_after(slot.quick_ends - 1));
+    } else if (slot.worker && !slot.wanted) {
+      retire(*std::exchange(slot.worker, nullptr));
+    } else if (!slot.worker || slot.replace) {
+      slot.replace = false;
+      auto successor = co_await bring_up(number);
+      if (successor) {
+        if (slot.worker) retire(*slot.worker);
+        slot.worker = std::move(*successor);
+        slot.replace = !has_its_listeners(*slot.worker);
+        changed_.cancel();
+      } else if (!slot.worker) {
+        co_await pause(pause_after(++slot.quick_ends));
+      }
+    } else {
+      (void)co_await wait_changed(net::Timer::time_point::max());
     }
-    const auto worker = slot.worker;
-    const auto brought_up = co_await bring_up(worker, adopted);
-    if (brought_up) {
-      report(api::EventType::worker_started, *worker, adopted ? "adopted" : "accepts");
-      changed_.cancel();
-      check_acked();
-      if (!wanted) drain(*worker, 30s);
-      co_await serve(worker);
-    }
-    const bool asked_for = worker->draining;
-    if (!asked_for && !closing_) {
-      spdlog::error("worker ended id={} slot={} pid={} error=\"{}\"", worker->id, number, worker->pid,
-                    brought_up ? "link lost" : brought_up.error().text);
-    }
-    lost(*worker);
-    slot.worker.reset();
-    changed_.cancel();
-    if (asked_for && !wanted) co_return;
-    if (closing_) co_return;
-    ++slot.restarts;
-    slot.quick_ends = std::chrono::steady_clock::now() - worker->began >= kStable ? 0 : slot.quick_ends + 1;
-    net::Timer pause(io_, pause_after(slot.quick_ends > 1 ? slot.quick_ends - 1 : 0));
-    if (std::get<0>(co_await pause.async_wait(net::use_result))) co_return;
   }
+  slot.kept = false;
 }
 
-net::Task<Result<>> Workers::bring_up(std::shared_ptr<Worker> worker, bool adopted) {
+net::Task<> Workers::pause(milliseconds time) {
+  net::Timer timer(io_, time);
+  (void)co_await timer.async_wait(net::use_result);
+}
+
+// From nothing to accepting; or an error, said in the log, and nothing is left of it.
+net::Task<Result<std::shared_ptr<Workers::Worker>>> Workers::bring_up(std::uint32_t number) {
+  const auto worker = std::make_shared<Worker>();
+  worker->slot = number;
+  worker->id = new_worker_id(number);
+  worker->listeners = listener_infos(number);
   net::Timer patience(io_, kHandshake);
   patience.async_wait([worker](boost::system::error_code error) {
     if (!error) worker->kill();
   });
-  if (!adopted) {
-    if (auto started = co_await start(worker); !started) {
-      worker->kill();
-      co_return started;
-    }
+  auto up = co_await start(worker);
+  if (worker->shim) tasks_.spawn(watch_shim(worker));
+  if (up) {
+    all_.push_back(worker);
+    up = co_await hand_over(worker);
   }
-  tasks_.spawn(watch_shim(worker));
-  if (worker->said == wire::WorkerState::fresh) {
-    auto ready = co_await hand_over(worker);
-    if (!ready) worker->kill();
-    co_return ready;
+  if (!up) {
+    spdlog::error("worker not brought up id={} slot={}: {} log={}", worker->id, number, up.error().text,
+                  paths_.worker_log(number));
+    worker->kill();
+    if (worker->shim) worker->shim->dismiss();  // heeded if its program never ran
+    lost(*worker);
+    co_return std::unexpected(up.error());
   }
-  worker->link->send(keys_);
-  send_table(*worker);
-  if (!worker->live) worker->link->send(wire::Accept{});
-  worker->live = true;
-  co_return Result<>();
+  report(api::EventType::worker_started, *worker, "accepts");
+  check_acked();
+  tasks_.spawn(serve(worker));
+  co_return worker;
 }
 
 net::Task<Result<>> Workers::start(std::shared_ptr<Worker> worker) {
@@ -267,7 +298,9 @@ net::Task<> Workers::serve(std::shared_ptr<Worker> worker) {
     worker->link->send(keys_);
     send_table(*worker);
   }
+  if (!worker->draining) spdlog::error("worker lost id={} slot={} pid={}", worker->id, worker->slot, worker->pid);
   if (!worker->ended) worker->kill();
+  lost(*worker);
 }
 
 net::Task<> Workers::watch_shim(std::shared_ptr<Worker> worker) {
@@ -316,8 +349,11 @@ void Workers::take(Worker& worker, const net::Incoming& message) {
 
 void Workers::lost(Worker& worker) {
   worker.live = false;
+  worker.over = true;
   set_stats(worker, {});
+  std::erase_if(all_, [&](const auto& w) { return w.get() == &worker; });
   if (worker.pid != 0) report(api::EventType::worker_exited, worker, "ended");
+  changed_.cancel();
   check_acked();
   for (const auto& target : draining_targets()) check_drained(target);
 }
@@ -326,10 +362,8 @@ void Workers::lost(Worker& worker) {
 
 void Workers::publish(const RouteTable& table) {
   table_ = table;
-  for (const auto& slot : slots_) {
-    if (slot->worker && slot->worker->link && slot->worker->table_sent != decltype(slot->worker->table_sent){}) {
-      send_table(*slot->worker);
-    }
+  for (const auto& worker : all_) {
+    if (worker->table_sent != decltype(worker->table_sent){}) send_table(*worker);
   }
   check_acked();
   if (!watching_acks_) tasks_.spawn(watch_acks());
@@ -355,9 +389,8 @@ net::Task<> Workers::watch_acks() {
   while (acked() < table_.generation && !closing_) {
     net::Timer timer(io_, 1s);
     if (std::get<0>(co_await timer.async_wait(net::use_result))) break;
-    for (const auto& slot : slots_) {
-      const auto& worker = slot->worker;
-      if (!worker || !worker->live || worker->acked >= table_.generation) continue;
+    for (const auto& worker : all_) {
+      if (!worker->live || worker->acked >= table_.generation) continue;
       if (std::chrono::steady_clock::now() - worker->table_sent < kAckPatience) continue;
       spdlog::error("worker does not take the table, replacing it id={} acked={} generation={}", worker->id, worker->acked,
                     table_.generation);
@@ -375,8 +408,8 @@ int Workers::access_log(const std::string& app) {
 
 std::uint64_t Workers::acked() const {
   auto lowest = table_.generation;
-  for (const auto& slot : slots_) {
-    if (slot->worker && slot->worker->live) lowest = std::min(lowest, slot->worker->acked);
+  for (const auto& worker : all_) {
+    if (worker->live) lowest = std::min(lowest, worker->acked);
   }
   return lowest;
 }
@@ -402,9 +435,8 @@ std::vector<std::string> Workers::draining_targets() const {
 }
 
 void Workers::check_drained(const std::string& target) {
-  for (const auto& slot : slots_) {
-    const auto& worker = slot->worker;
-    if (worker && worker->live && (worker->acked < table_.generation || !worker->drained.contains(target))) return;
+  for (const auto& worker : all_) {
+    if (worker->live && (worker->acked < table_.generation || !worker->drained.contains(target))) return;
   }
   const auto draining = draining_targets();
   if (std::ranges::find(draining, target) != draining.end()) events_.drained(target);
@@ -415,11 +447,11 @@ void Workers::check_drained(const std::string& target) {
 net::Task<Result<>> Workers::set_keys(wire::Keys keys) {
   keys_ = std::move(keys);
   std::vector<std::shared_ptr<Worker>> asked;
-  for (const auto& slot : slots_) {
-    if (!slot->worker || !slot->worker->live) continue;
-    slot->worker->keys_answer.reset();
-    slot->worker->link->send(keys_);
-    asked.push_back(slot->worker);
+  for (const auto& worker : all_) {
+    if (!worker->live) continue;
+    worker->keys_answer.reset();
+    worker->link->send(keys_);
+    asked.push_back(worker);
   }
   const auto until = std::chrono::steady_clock::now() + kAckPatience;
   for (const auto& worker : asked) {
@@ -436,7 +468,8 @@ net::Task<Result<>> Workers::set_keys(wire::Keys keys) {
 net::Task<Result<>> Workers::wait_accepting(milliseconds at_most) {
   const auto until = std::chrono::steady_clock::now() + at_most;
   for (;;) {
-    const auto missing = std::ranges::find_if(slots_, [](const auto& s) { return !s->worker || !s->worker->live; });
+    const auto missing = std::ranges::find_if(
+        slots_, [](const auto& s) { return s->wanted && (!s->worker || !s->worker->live || s->replace); });
     if (missing == slots_.end()) co_return Result<>();
     if (!co_await wait_changed(until)) {
       co_return fail("worker slot " + std::to_string(missing - slots_.begin()) + " does not come up (see " +
@@ -446,14 +479,14 @@ net::Task<Result<>> Workers::wait_accepting(milliseconds at_most) {
 }
 
 net::Task<> Workers::refresh(milliseconds at_most) {
-  for (const auto& slot : slots_) {
-    if (!slot->worker || !slot->worker->live) continue;
-    slot->worker->stats_asked = true;
-    slot->worker->link->send(wire::StatsRequest{});
+  for (const auto& worker : all_) {
+    if (!worker->live) continue;
+    worker->stats_asked = true;
+    worker->link->send(wire::StatsRequest{});
   }
   const auto until = std::chrono::steady_clock::now() + at_most;
-  const auto pending = [](const auto& s) { return s->worker && s->worker->live && s->worker->stats_asked; };
-  while (std::ranges::any_of(slots_, pending)) {
+  const auto pending = [](const auto& worker) { return worker->live && worker->stats_asked; };
+  while (std::ranges::any_of(all_, pending)) {
     if (!co_await wait_changed(until)) co_return;
   }
 }
@@ -465,23 +498,21 @@ void Workers::drain(Worker& worker, milliseconds deadline) {
   worker.link->send(order);
 }
 
+void Workers::retire(Worker& worker) {
+  if (!worker.over) drain(worker, kRetirement);
+}
+
 net::Task<> Workers::drain_all(milliseconds deadline) {
   closing_ = true;
-  for (const auto& slot : slots_) {
-    if (!slot->worker) continue;
-    if (slot->worker->live && slot->worker->link) {
-      drain(*slot->worker, deadline);
-    } else {
-      slot->worker->kill();
-    }
+  changed_.cancel();
+  for (const auto& worker : all_) {
+    if (worker->live) drain(*worker, deadline);
+    else worker->kill();
   }
-  const auto any = [](const auto& s) { return s->worker != nullptr; };
   const auto until = std::chrono::steady_clock::now() + deadline + 3s;
-  while (std::ranges::any_of(slots_, any)) {
+  while (!all_.empty()) {
     if (co_await wait_changed(until)) continue;
-    for (const auto& slot : slots_) {
-      if (slot->worker) slot->worker->kill();
-    }
+    for (const auto& worker : all_) worker->kill();
     co_return;
   }
 }
@@ -506,9 +537,8 @@ void Workers::add(Totals& totals, const wire::TargetStats& stats) {
 Totals Workers::totals(const std::string& app) const {
   const auto found = past_.find(app);
   Totals sum = found == past_.end() ? Totals{} : found->second;
-  for (const auto& slot : slots_) {
-    if (!slot->worker) continue;
-    for (const auto& target : slot->worker->stats.targets) {
+  for (const auto& worker : all_) {
+    for (const auto& target : worker->stats.targets) {
       if (target.app == app) add(sum, target);
     }
   }
@@ -517,9 +547,8 @@ Totals Workers::totals(const std::string& app) const {
 
 std::uint32_t Workers::in_flight(const std::string& id) const {
   std::uint32_t sum = 0;
-  for (const auto& slot : slots_) {
-    if (!slot->worker) continue;
-    for (const auto& target : slot->worker->stats.targets) sum += target.target == id ? target.in_flight : 0;
+  for (const auto& worker : all_) {
+    for (const auto& target : worker->stats.targets) sum += target.target == id ? target.in_flight : 0;
   }
   return sum;
 }
@@ -528,21 +557,39 @@ std::vector<api::WorkerView> Workers::view() const {
   std::vector<api::WorkerView> all;
   for (std::uint32_t number = 0; number < slots_.size(); ++number) {
     const auto& slot = *slots_[number];
+    std::size_t shown = 0;
+    for (const auto& worker : all_) {
+      if (worker->slot != number) continue;
+      ++shown;
+      api::WorkerView view;
+      view.slot = number;
+      view.pid = worker->pid;
+      view.id = worker->id;
+      view.connections = worker->stats.connections;
+      view.restarts = slot.restarts;
+      view.state = worker->draining ? api::WorkerState::draining
+                   : worker->live   ? api::WorkerState::accepting
+                                    : api::WorkerState::starting;
+      all.push_back(std::move(view));
+    }
+    if (shown > 0 || !slot.wanted) continue;
     api::WorkerView view;
     view.slot = number;
     view.restarts = slot.restarts;
     view.state = api::WorkerState::backoff;
-    if (slot.worker) {
-      view.pid = slot.worker->pid;
-      view.id = slot.worker->id;
-      view.connections = slot.worker->stats.connections;
-      view.state = slot.worker->draining ? api::WorkerState::draining
-                   : slot.worker->live   ? api::WorkerState::accepting
-                                         : api::WorkerState::starting;
-    }
     all.push_back(std::move(view));
   }
   return all;
+}
+
+std::vector<wire::ListenerInfo> Workers::listener_infos(std::uint32_t slot) const {
+  std::vector<wire::ListenerInfo> infos;
+  for (const auto& listener : listeners_.of(slot)) infos.push_back(listener.info);
+  return infos;
+}
+
+bool Workers::has_its_listeners(const Worker& worker) const {
+  return std::ranges::is_permutation(worker.listeners, listener_infos(worker.slot));
 }
 
 void Workers::report(api::EventType type, const Worker& worker, std::string message) {

@@ -1,4 +1,5 @@
-// The proxy workers: one per slot, started, adopted, given listeners, keys and tables, replaced when they end.
+// The proxy workers: one per slot, started, adopted, given listeners, keys and tables, replaced when they end or when
+// their listeners change.
 #pragma once
 
 #include <functional>
@@ -40,6 +41,9 @@ class Workers {
   // Brings every slot to life, and keeps it so.
   void begin(std::uint32_t slots, wire::Keys keys, RouteTable table);
 
+  // So many slots from now on, with the listeners as they now are: a worker that has others is replaced.
+  void configure(std::uint32_t slots);
+
   // From the next acknowledgement on, this table holds. Each worker replaces the one it has.
   void publish(const RouteTable& table);
 
@@ -63,8 +67,9 @@ class Workers {
  private:
   struct Slot;
   struct Worker;
-  net::Task<> keep(std::uint32_t slot, bool wanted);
-  net::Task<Result<>> bring_up(std::shared_ptr<Worker> worker, bool adopted);
+  net::Task<> keep(std::uint32_t slot);
+  net::Task<> pause(milliseconds time);
+  net::Task<Result<std::shared_ptr<Worker>>> bring_up(std::uint32_t slot);
   net::Task<Result<>> start(std::shared_ptr<Worker> worker);
   net::Task<Result<>> hand_over(std::shared_ptr<Worker> worker);
   net::Task<> serve(std::shared_ptr<Worker> worker);
@@ -76,6 +81,9 @@ class Workers {
   void lost(Worker& worker);
   void send_table(Worker& worker);
   void drain(Worker& worker, milliseconds deadline);
+  void retire(Worker& worker);
+  std::vector<wire::ListenerInfo> listener_infos(std::uint32_t slot) const;
+  bool has_its_listeners(const Worker& worker) const;
   int access_log(const std::string& app);
   void check_acked();
   void check_drained(const std::string& target);
@@ -92,6 +100,7 @@ class Workers {
   wire::Keys keys_;
   RouteTable table_;
   std::vector<std::unique_ptr<Slot>> slots_;
+  std::vector<std::shared_ptr<Worker>> all_;   // every worker with a process, those that leave too
   std::map<std::string, os::Fd> access_logs_;  // by app
   std::map<std::string, Totals> past_;         // by app: of workers that have ended
   net::Timer changed_;                         // cancelled whenever something that is waited for may have changed
