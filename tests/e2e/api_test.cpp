@@ -19,13 +19,13 @@ TEST(Api, AnswersAreAsItsDescriptionSays) {
     for (const auto& problem : problems) ADD_FAILURE() << method << ' ' << target << ": " << problem;
   };
   conforms("GET", "/v1/status", 200);  // with a deployment under way
-  conforms("GET", "/v1/deployments/" + deployed, 200);
+  conforms("GET", "/v1/deployments/" + std::to_string(deployed), 200);
   conforms("POST", "/v1/apps/shop/deployments", 409, R"({"url":"/tmp/x.tar.gz"})");
   ASSERT_EQ(fleet.wait_end(deployed).at("state"), "succeeded");
   conforms("GET", "/healthz", 200);
   conforms("GET", "/v1/status", 200);
-  conforms("GET", "/v1/deployments/" + deployed, 200);
-  conforms("GET", "/v1/deployments/shop.999", 404);
+  conforms("GET", "/v1/deployments/" + std::to_string(deployed), 200);
+  conforms("GET", "/v1/deployments/999", 404);
   conforms("GET", "/v1/apps/shop/releases", 200);
   conforms("GET", "/v1/apps/shop/logs?lines=5", 200);
   conforms("GET", "/v1/apps/none/logs", 404);
@@ -84,7 +84,7 @@ TEST(Api, StreamsTheEventsOfADeployment) {
   auto connection = Connection::open(peer);
   ASSERT_TRUE(connection);
   ASSERT_TRUE(connection->send(
-      request_text(peer, "GET", "/v1/deployments/" + id + "/events", {"Accept: application/x-ndjson"})));
+      request_text(peer, "GET", "/v1/deployments/" + std::to_string(id) + "/events", {"Accept: application/x-ndjson"})));
   const auto response = connection->receive();
   ASSERT_TRUE(response) << response.error().text;
   EXPECT_EQ(response->status, 200);

@@ -145,7 +145,7 @@ TEST(Deploy, AnAbortIsAsIfNeverAsked) {
   const auto before = fleet.instance_pids();
   const auto id = fleet.begin_deploy(fleet.pack({"v2", {"start-delay = 8000"}}));
   ASSERT_EQ(fleet.wait_phase(id, "warm"), "warm");
-  EXPECT_EQ(fleet.call("POST", "/v1/deployments/" + id + "/abort").status, 202);
+  EXPECT_EQ(fleet.call("POST", "/v1/deployments/" + std::to_string(id) + "/abort").status, 202);
   const auto view = fleet.wait_end(id);
   EXPECT_EQ(view.at("state"), "aborted");
   EXPECT_EQ(view.at("outcome"), "kept_old");

@@ -187,11 +187,13 @@ TEST_F(Streams, ABigUploadNeedsNoMemory) {
     head += chunked ? "Transfer-Encoding: chunked\r\n\r\n" : "Content-Length: " + std::to_string(bytes) + "\r\n\r\n";
     ASSERT_TRUE(connection->send(head));
     for (std::uint64_t i = 0; i < pieces; ++i) {
-      if (!chunked) for (const char c : piece) sum = (sum ^ static_cast<unsigned char>(c)) * 16777619u;
+      for (const char c : piece) sum = chunked ? sum : (sum ^ static_cast<unsigned char>(c)) * 16777619u;
       const auto sent = connection->send(chunked ? "100000\r\n" + piece + "\r\n" : piece);
       ASSERT_TRUE(sent) << sent.error().text;
     }
-    if (chunked) ASSERT_TRUE(connection->send("0\r\n\r\n"));
+    if (chunked) {
+      ASSERT_TRUE(connection->send("0\r\n\r\n"));
+    }
     const auto response = connection->receive("POST");
     ASSERT_TRUE(response) << response.error().text;
     char expected[64];

@@ -1,6 +1,8 @@
 // Nothing dies with anything else, and after any crash the next start finishes or undoes what was under way.
 #include <signal.h>
 
+#include <random>
+
 #include "expect.hpp"
 #include "support/file_server.hpp"
 
@@ -23,7 +25,8 @@ TEST(Recovery, AKilledSupervisorCostsNoRequestAndItsSuccessorAdoptsWhatRuns) {
   traffic.flow();
   EXPECT_EQ(fleet.instance_pids(), instances);
   EXPECT_EQ(fleet.worker_pids(), workers);
-  for (const auto& instance : fleet.app().at("instances")) EXPECT_EQ(instance.at("restarts"), 0);
+  const auto adopted = fleet.app();
+  for (const auto& instance : adopted.at("instances")) EXPECT_EQ(instance.at("restarts"), 0);
   EXPECT_TRUE(ended(fleet.deploy({"v2"}), kDone));
   traffic.flow();
   EXPECT_TRUE(lossless(traffic.stop(800), {"v1", "v2"}));
@@ -39,13 +42,13 @@ class KilledIn : public ::testing::Test {
     traffic.emplace(fleet);
     traffic->flow();
   }
-  void kill_in(const std::string& id, const std::string& phase) {
+  void kill_in(std::uint64_t id, const std::string& phase) {
     ASSERT_EQ(fleet.wait_phase(id, phase), phase) << "the test did not catch the phase";
     fleet.kill();
     traffic->flow();
   }
   // The deploy has ended one way or the other, and the fleet is whole.
-  void comes_right(const std::string& id, bool must_succeed) {
+  void comes_right(std::uint64_t id, bool must_succeed) {
     fleet.start();
     const auto view = fleet.wait_end(id);
     const bool succeeded = view.at("state") == "succeeded";

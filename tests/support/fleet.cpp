@@ -140,8 +140,15 @@ void Fleet::report() const {
   const auto tail = [](const std::string& text) {
     return text.size() < 12000 ? text : "...\n" + text.substr(text.size() - 12000);
   };
-  std::fprintf(stderr, "---- fleet.toml\n%s\n---- fleetd.log\n%s\n", read_whole(config_path()).c_str(),
-               tail(daemon_log()).c_str());
+  const auto show = [&](const std::string& path) {
+    std::fprintf(stderr, "---- %s\n%s\n", path.c_str(), tail(read_whole(path)).c_str());
+  };
+  show(config_path());
+  show(root_ + "/fleetd.log");
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(root_ + "/state/log", ignored)) {
+    if (entry.is_regular_file()) show(entry.path());
+  }
 }
 
 void Fleet::launch() {
@@ -259,7 +266,8 @@ Json Fleet::get(const std::string& target) const {
 }
 
 Json Fleet::app(const std::string& name) const {
-  for (const auto& app : status().at("apps")) {
+  const auto seen = status();  // named: a range-for does not keep the owner of what it walks
+  for (const auto& app : seen.at("apps")) {
     if (app.at("name") == name) return app;
   }
   throw std::runtime_error("no such app in status: " + name);
@@ -312,7 +320,7 @@ Ran Fleet::deploy(const Build& build, std::vector<std::string> more) const {
   return ctl(std::move(more));
 }
 
-std::string Fleet::begin_deploy(const std::string& url, const std::string& app_name) const {
+std::uint64_t Fleet::begin_deploy(const std::string& url, const std::string& app_name) const {
   const Json body = {{"url", url}};
   const auto response = call("POST", "/v1/apps/" + app_name + "/deployments", body.dump());
   if (response.status != 202) {
@@ -321,7 +329,7 @@ std::string Fleet::begin_deploy(const std::string& url, const std::string& app_n
   return Json::parse(response.body).at("id");
 }
 
-std::string Fleet::wait_phase(const std::string& id, const std::string& phase, milliseconds limit) const {
+std::string Fleet::wait_phase(std::uint64_t id, const std::string& phase, milliseconds limit) const {
   static constexpr std::array order = {"prepare", "warm", "commit", "drain", "retire", "done", "abort"};
   const auto rank = [](const std::string& name) { return std::find(order.begin(), order.end(), name) - order.begin(); };
   std::string seen;
@@ -334,7 +342,7 @@ std::string Fleet::wait_phase(const std::string& id, const std::string& phase, m
   return seen;
 }
 
-Json Fleet::wait_end(const std::string& id, milliseconds limit) const {
+Json Fleet::wait_end(std::uint64_t id, milliseconds limit) const {
   Json view;
   const auto over = [&] {
     view = deployment(id);

@@ -89,11 +89,11 @@ class Fleet {
   // `fleetctl deploy`, waiting.
   Ran deploy(const Build& build, std::vector<std::string> more = {}) const;
   // The API's deploy: the deployment's id, at once.
-  std::string begin_deploy(const std::string& url, const std::string& app_name = "shop") const;
-  Json deployment(const std::string& id) const { return get("/v1/deployments/" + id); }
+  std::uint64_t begin_deploy(const std::string& url, const std::string& app_name = "shop") const;
+  Json deployment(std::uint64_t id) const { return get("/v1/deployments/" + std::to_string(id)); }
   // Until it is in that phase, or past it; returns the phase seen.
-  std::string wait_phase(const std::string& id, const std::string& phase, milliseconds limit = milliseconds(20000)) const;
-  Json wait_end(const std::string& id, milliseconds limit = milliseconds(60000)) const;
+  std::string wait_phase(std::uint64_t id, const std::string& phase, milliseconds limit = milliseconds(20000)) const;
+  Json wait_end(std::uint64_t id, milliseconds limit = milliseconds(60000)) const;
 
   std::string daemon_log() const { return read_whole(root_ + "/fleetd.log"); }
 
