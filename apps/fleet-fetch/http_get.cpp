@@ -45,6 +45,7 @@ void HttpGet::set_options() {
   set(CURLOPT_SSL_VERIFYPEER, 1L);
   set(CURLOPT_SSL_VERIFYHOST, 2L);
   if (const char* bundle = std::getenv("SSL_CERT_FILE")) set(CURLOPT_CAINFO, bundle);
+  if (const char* folder = std::getenv("SSL_CERT_DIR")) set(CURLOPT_CAPATH, folder);
   if (!source_.user.empty() || !source_.password.empty()) {
     set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
     set(CURLOPT_USERNAME, source_.user.c_str());
@@ -154,7 +155,10 @@ bool HttpGet::begin_partial_body() {
   const auto range = parse_content_range(head_.content_range);
   const bool is_ours = resuming_ && range && range->first == scratch_.size() &&
                        (!range->total || !known_.total || range->total == known_.total);
-  if (is_ours) return true;
+  if (is_ours) {
+    if (range->total) known_.total = range->total;
+    return true;
+  }
   known_ = {};
   return refuse(Outcome::Next::retry, {ErrorKind::fetch, "the server sent a range that was not asked for"});
 }
@@ -180,7 +184,10 @@ Outcome HttpGet::judge(CURLcode code) {
     if (head_.status < 400 && !head_.location.empty()) return {Outcome::Next::redirect, head_.location, {}};
     return gives_up("server answered " + status_text(head_.status));
   }
-  if (code == CURLE_OK) return {};
+  // A range may be shorter than what was asked for.
+  const bool is_short = known_.total && scratch_.size() != *known_.total;
+  if (code == CURLE_OK && !is_short) return {};
+  if (code == CURLE_OK) return {Outcome::Next::retry, {}, {ErrorKind::fetch, "the server sent a part of it only"}};
   if (address_refused_ && code == CURLE_COULDNT_CONNECT) {
     return gives_up("its address is link-local, multicast or unspecified; refused");
   }

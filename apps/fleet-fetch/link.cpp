@@ -23,7 +23,9 @@ short wait_for(int fd, short events, int timeout_ms) {
 
 }  // namespace
 
-void stop_on_sigterm() {
+void take_signals() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   struct sigaction action {};
   action.sa_handler = [](int) { sigterm_came = 1; };
   ::sigaction(SIGTERM, &action, nullptr);

@@ -63,7 +63,8 @@ class Progress {
   wire::FetchProgress now_;
 };
 
-// From now on SIGTERM makes Link::stop_asked true, so that what was begun is taken away again.
-void stop_on_sigterm();
+// From now on SIGTERM makes Link::stop_asked true, so that what was begun is taken away again; and what a write runs
+// into (a closed connection, the limit on a file's size) is that write's error.
+void take_signals();
 
 }  // namespace fleet::fetch

@@ -48,13 +48,17 @@ int main(int argc, char** argv) {
       "descriptor 3; see fleet-fetch(8).",
       "fleet-fetch");
   app.set_version_flag("--version", "fleet-fetch " FLEET_VERSION);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kMisuse;
+  }
   if (!is_stream_socket(fetch::kLinkFd)) {
     std::cerr << "fleet-fetch: descriptor 3 is no socket (fleetd starts this program)\n";
     return kMisuse;
   }
   std::setlocale(LC_CTYPE, "C.UTF-8");  // libarchive converts names to the locale's characters
-  fetch::stop_on_sigterm();
+  fetch::take_signals();
   fetch::Link link(fetch::kLinkFd);
   const auto served = serve(link);
   if (served) return 0;

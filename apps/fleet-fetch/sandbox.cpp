@@ -41,6 +41,7 @@ class Filter {
   }
 
   Result<> load() {
+    note(seccomp_attr_set(context_.get(), SCMP_FLTATR_CTL_TSYNC, 1));  // a resolver's thread may still be there
     if (failed_ == 0) failed_ = seccomp_load(context_.get());
     if (failed_ != 0) return fail_errno("cannot install the system call filter", -failed_);
     return {};
@@ -86,7 +87,6 @@ Result<> give_up_privileges() {
 }
 
 Result<> limit_resources(std::uint64_t largest_file) {
-  ::signal(SIGXFSZ, SIG_IGN);  // so that the write fails, and the fetch says why
   if (!set_limit(RLIMIT_FSIZE, largest_file) || !set_limit(RLIMIT_NOFILE, 256) ||
       !(kSanitized || set_limit(RLIMIT_AS, kAddressSpace))) {
     return fail_errno("cannot limit resources", errno);

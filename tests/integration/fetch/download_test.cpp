@@ -200,6 +200,26 @@ TEST_F(DownloadTest, BeginsAnewAfterALyingRange) {
   EXPECT_EQ(server.requests().size(), 3u);
 }
 
+TEST_F(DownloadTest, AsksAgainForTheRestOfARangeThatWasTooShort) {
+  const auto part = [](std::size_t from, std::size_t size, Connection& to) {
+    to.answer("206 Partial Content", kBuild.substr(from, size),
+              "Content-Range: bytes " + std::to_string(from) + "-" + std::to_string(from + size - 1) + "/" +
+                  std::to_string(kBuild.size()) + "\r\n");
+  };
+  const Server server([&](const Request& request, Connection& to) {
+    const auto range = request.headers.find("range");
+    if (range == request.headers.end()) {
+      to.send("HTTP/1.1 200 OK\r\nETag: \"v1\"\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n" + kBuild.substr(0, 100));
+    } else if (range->second == "bytes=100-") {
+      part(100, 50, to);
+    } else {
+      part(150, kBuild.size() - 150, to);
+    }
+  });
+  expect_released(run(server.url("/x")));
+  EXPECT_EQ(server.requests().size(), 3u);
+}
+
 TEST_F(DownloadTest, GivesUpOnAFileThatIsAlwaysShort) {
   const Server server(
       [](const Request&, Connection& to) { to.send("HTTP/1.1 200 OK\r\nContent-Length: 500000\r\n\r\n" + kBuild); });
