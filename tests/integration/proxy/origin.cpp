@@ -1,0 +1,130 @@
+#include "origin.hpp"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <memory>
+
+namespace fleet::test {
+
+bool OriginConnection::fill() {
+  char part[65536];
+  const ssize_t got = ::recv(fd_.get(), part, sizeof part, 0);
+  if (got <= 0) return false;
+  in_.append(part, static_cast<std::size_t>(got));
+  return true;
+}
+
+bool OriginConnection::read_head(std::string& head) {
+  std::size_t end = 0;
+  while ((end = in_.find("\r\n\r\n")) == std::string::npos) {
+    if (!fill()) return false;
+  }
+  head = in_.substr(0, end + 2);
+  in_.erase(0, end + 4);
+  return true;
+}
+
+bool OriginConnection::read_request(Request& request) {
+  request.body.clear();
+  if (!read_head(request.head)) return false;
+  if (const auto at = request.head.find("Content-Length: "); at != std::string::npos) {
+    const auto length = std::stoull(request.head.substr(at + 16));
+    while (in_.size() < length) {
+      if (!fill()) return false;
+    }
+    request.body = in_.substr(0, length);
+    in_.erase(0, length);
+  } else if (request.has("Transfer-Encoding: chunked")) {
+    for (;;) {
+      std::size_t end = 0;
+      while ((end = in_.find("\r\n")) == std::string::npos) {
+        if (!fill()) return false;
+      }
+      const auto size = std::stoull(in_.substr(0, end), nullptr, 16);
+      while (in_.size() < end + 2 + size + 2) {
+        if (!fill()) return false;
+      }
+      request.body += in_.substr(end + 2, size);
+      in_.erase(0, end + 2 + size + 2);
+      if (size == 0) break;
+    }
+  }
+  return true;
+}
+
+std::string OriginConnection::read_some() {
+  if (in_.empty()) fill();
+  return std::exchange(in_, {});
+}
+
+bool OriginConnection::send(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent <= 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  return true;
+}
+
+bool OriginConnection::answer(const std::string& body, const std::string& extra, int status) {
+  return send("HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+              extra + "\r\n" + body);
+}
+
+void OriginConnection::reset() {
+  const linger hard{1, 0};
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  fd_.reset();
+}
+
+Origin::Origin(Handler handler) : handler_(std::move(handler)) {
+  listener_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size);
+  ::listen(listener_.get(), 1024);
+  ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  port_ = ntohs(address.sin_port);
+  acceptor_ = std::thread([this] { run(); });
+}
+
+void Origin::run() {
+  for (;;) {
+    os::Fd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!fd) return;
+    const timeval limit{10, 0};
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    ++connections_;
+    const std::lock_guard lock(mutex_);
+    open_.push_back(::dup(fd.get()));
+    threads_.emplace_back([this, connection = std::make_shared<OriginConnection>(std::move(fd))] { handler_(*connection); });
+  }
+}
+
+void Origin::stop_listening() {
+  ::shutdown(listener_.get(), SHUT_RDWR);
+  if (acceptor_.joinable()) acceptor_.join();
+  listener_.reset();
+}
+
+Origin::~Origin() {
+  if (listener_) stop_listening();
+  for (const int fd : open_) ::shutdown(fd, SHUT_RDWR);
+  for (auto& thread : threads_) thread.join();
+  for (const int fd : open_) ::close(fd);
+}
+
+Origin::Handler always(std::string body) {
+  return [body = std::move(body)](OriginConnection& connection) {
+    OriginConnection::Request request;
+    while (connection.read_request(request) && connection.answer(body)) {
+    }
+  };
+}
+
+}  // namespace fleet::test
