@@ -56,7 +56,8 @@ void check_listeners(const Config& config, const Node& document, const Context& 
   for (std::size_t i = 0; i < config.proxy.https.size(); ++i) {
     claim(config.proxy.https[i], element(child(proxy, "https"), i), proxy_context.in("https"));
   }
-  if (config.api.listen) claim(*config.api.listen, child(document, "api").where("listen"), context.in("api").in("listen"));
+  if (config.api.listen)
+    claim(*config.api.listen, child(document, "api").where("listen"), context.in("api").in("listen"));
 }
 
 void check_placeholders(const std::vector<std::string>& command, const Node& list, const Context& context) {
@@ -117,7 +118,8 @@ void check_app(const AppConfig& app, const Config& config, const Node& table, Cl
   check_health(health, context.in("health"));
   check_routes(app, table, claims, context);
   if (app.https_redirect != HttpsRedirect::off && config.proxy.https.empty()) {
-    context.in("https_redirect").problem(table.where("https_redirect"), "there is no https listener (see [proxy] https)");
+    context.in("https_redirect")
+        .problem(table.where("https_redirect"), "there is no https listener (see [proxy] https)");
   }
 }
 
@@ -128,8 +130,8 @@ void check_ports(const Config& config, const Node& document, const Context& cont
   const std::uint32_t there = config.port_last - config.port_first + 1u;
   if (needed + largest <= there) return;
   const auto& fleet = child(document, "fleet");
-  context.in("fleet").in("ports").problem(fleet.where("ports"), std::to_string(there) + " ports, but the apps need " +
-                                                                    std::to_string(needed + largest));
+  context.in("fleet").in("ports").problem(
+      fleet.where("ports"), std::to_string(there) + " ports, but the apps need " + std::to_string(needed + largest));
 }
 
 // A socket's path has at most 107 bytes (sun_path), fleet's longest are run_dir/notify/APP-vRELEASE-SERIAL.

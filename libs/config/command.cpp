@@ -34,8 +34,8 @@ Result<std::string> expand(std::string_view text, const std::map<std::string, st
     const std::string name(text.substr(0, end));
     const auto found = values.find(name);
     if (found == values.end()) {
-      return fail(ErrorKind::usage, "unknown placeholder {" + name + "} (known: " + known_names(values) +
-                                        "; write {{ for a brace)");
+      return fail(ErrorKind::usage,
+                  "unknown placeholder {" + name + "} (known: " + known_names(values) + "; write {{ for a brace)");
     }
     out += found->second;
     text.remove_prefix(end + 1);

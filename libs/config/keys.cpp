@@ -114,8 +114,8 @@ const Keys<AppConfig>& app_keys() {
       key("https_redirect", &AppConfig::https_redirect, OneOf<HttpsRedirect>{},
           "Answer plain HTTP by a redirect to https: to the same URI, or to the home page."),
       key("command", &AppConfig::command, ListOf<Text>{kArgument, 1, 256},
-          "Program and arguments, without a shell. A program with a slash is relative to the unpacked release, in which "
-          "it starts. {port} {release} {release_dir} {instance} {data_dir} are replaced; {{ is a literal brace.")
+          "Program and arguments, without a shell. A program with a slash is relative to the unpacked release, in "
+          "which it starts. {port} {release} {release_dir} {instance} {data_dir} are replaced; {{ is a literal brace.")
           .required(),
       key("env", &AppConfig::env, Variables{},
           "Environment, besides PORT, FLEET_APP, FLEET_RELEASE and FLEET_INSTANCE, which fleet sets."),
@@ -125,14 +125,14 @@ const Keys<AppConfig>& app_keys() {
           "client used."),
       key("keep_releases", &AppConfig::keep_releases, Integer{0, 100},
           "Releases kept for rollback, besides the current one."),
-      section<AppConfig>("health", [](const Node& node, AppConfig& app, const Context& context) {
-        read_table(node, app.health, health_keys(), context);
-      }),
-      section<AppConfig>("drain", [](const Node& node, AppConfig& app, const Context& context) {
-        read_table(node, app.drain, drain_keys(), context);
-      }),
+      section("health", &AppConfig::health, health_keys()),
+      section("drain", &AppConfig::drain, drain_keys()),
   };
   return keys;
+}
+
+void read_fleet(const Node& node, Config& config, const Context& context) {
+  read_table(node, config, fleet_keys(), context);
 }
 
 void read_tls(const Node& node, Config& config, const Context& context) {
@@ -159,15 +159,9 @@ void read_apps(const Node& node, Config& config, const Context& context) {
 
 const Keys<Config>& root_keys() {
   static const Keys<Config> keys{
-      section<Config>("fleet", [](const Node& node, Config& config, const Context& context) {
-        read_table(node, config, fleet_keys(), context);
-      }),
-      section<Config>("api", [](const Node& node, Config& config, const Context& context) {
-        read_table(node, config.api, api_keys(), context);
-      }),
-      section<Config>("proxy", [](const Node& node, Config& config, const Context& context) {
-        read_table(node, config.proxy, proxy_keys(), context);
-      }),
+      section<Config>("fleet", read_fleet),
+      section("api", &Config::api, api_keys()),
+      section("proxy", &Config::proxy, proxy_keys()),
       section<Config>("tls", read_tls),
       section<Config>("app", read_apps),
   };

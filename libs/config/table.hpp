@@ -73,4 +73,12 @@ void read_table(const Node& node, S& out, const Keys<S>& keys, const Context& co
   }
 }
 
+// A table within this one that fills a member of its own; `keys` outlives what is returned.
+template <class S, class T>
+Key<S> section(std::string name, T S::*member, const Keys<T>& keys) {
+  return section<S>(std::move(name), [member, &keys](const Node& node, S& out, const Context& context) {
+    read_table(node, out.*member, keys, context);
+  });
+}
+
 }  // namespace fleet::config

@@ -19,7 +19,8 @@ using std::string_view;
 constexpr string_view kDigits = "0123456789", kLower = "abcdefghijklmnopqrstuvwxyz";
 
 bool only(string_view text, auto... allowed) {
-  return std::ranges::all_of(text, [&](char c) { return (... || (string_view(allowed).find(c) != string_view::npos)); });
+  return std::ranges::all_of(text,
+                             [&](char c) { return (... || (string_view(allowed).find(c) != string_view::npos)); });
 }
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -105,7 +106,8 @@ std::string accept_health_path(std::string& text, const Environment&) {
 std::string accept_signal(std::string& text, const Environment&) {
   const auto number = parse_signal(text);
   if (!number) return quote(text) + " is not a signal (such as \"SIGTERM\")";
-  if (*number == SIGKILL || *number == SIGSTOP) return quote(text) + " cannot ask (it is not the application's to handle)";
+  if (*number == SIGKILL || *number == SIGSTOP)
+    return quote(text) + " cannot ask (it is not the application's to handle)";
   text = signal_name(*number);
   return {};
 }

@@ -58,11 +58,11 @@ struct Text {
   bool read(const Node&, T&, const Context&) const;
 };
 
-extern const Text kFile;       // made absolute
-extern const Text kUrlPath;    // of an app's routes: normalised, no slash at the end
+extern const Text kFile;     // made absolute
+extern const Text kUrlPath;  // of an app's routes: normalised, no slash at the end
 extern const Text kHealthPath;
-extern const Text kHost;       // lower case
-extern const Text kSignal;     // as "SIGTERM"
+extern const Text kHost;    // lower case
+extern const Text kSignal;  // as "SIGTERM"
 extern const Text kArgument;
 
 struct Listen {

@@ -41,7 +41,9 @@ class Sampler {
     for (auto& value : values) fill(value);
   }
   template <class T>
-  void fill(std::optional<T>& value) { fill(value.emplace()); }
+  void fill(std::optional<T>& value) {
+    fill(value.emplace());
+  }
   template <class T>
   void fill(std::map<std::string, T>& values) {
     fill(values["first"]);

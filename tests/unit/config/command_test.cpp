@@ -24,7 +24,8 @@ TEST(Command, TakesDoubledBracesForOne) {
 }
 
 TEST(Command, RefusesUnknownPlaceholders) {
-  EXPECT_THAT(expand("{prt}", kValues).error().text, HasSubstr("unknown placeholder {prt} (known: {port} {release_dir};"));
+  EXPECT_THAT(expand("{prt}", kValues).error().text,
+              HasSubstr("unknown placeholder {prt} (known: {port} {release_dir};"));
   EXPECT_THAT(expand("{}", kValues).error().text, HasSubstr("unknown placeholder {}"));
   EXPECT_THAT(expand("x{port", kValues).error().text, HasSubstr("not closed"));
   EXPECT_EQ(expand("x{", kValues).error().kind, ErrorKind::usage);

@@ -16,11 +16,16 @@ const std::string kBegin = ".\\\" begin: generated from libs/config/keys.cpp\n",
 std::string roff(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '-') out += "\\-";
-    else if (c == '\\') out += "\\e";
-    else if (c == '~') out += "\\(ti";
-    else if (c == '^') out += "\\(ha";
-    else out += c;
+    if (c == '-')
+      out += "\\-";
+    else if (c == '\\')
+      out += "\\e";
+    else if (c == '~')
+      out += "\\(ti";
+    else if (c == '^')
+      out += "\\(ha";
+    else
+      out += c;
   }
   return out.starts_with('.') || out.starts_with('\'') ? "\\&" + out : out;
 }

@@ -119,9 +119,10 @@ TEST(Configuration, AsksForAStateFolderWhenThereIsNoHome) {
 }
 
 TEST(Configuration, ResolvesPathsAgainstItsOwnFolder) {
-  const auto config = parse("[fleet]\nstate_dir = \"../x/./state/\"\nrun_dir = \"/r\"\n"
-                            "[[tls]]\ncertificate = \"tls/a.pem\"\nkey = \"a.key\"",
-                            "fleet.toml", user());
+  const auto config = parse(
+      "[fleet]\nstate_dir = \"../x/./state/\"\nrun_dir = \"/r\"\n"
+      "[[tls]]\ncertificate = \"tls/a.pem\"\nkey = \"a.key\"",
+      "fleet.toml", user());
   ASSERT_TRUE(config) << config.error().error().text;
   EXPECT_EQ(config->state_dir, "/etc/x/state");
   EXPECT_EQ(config->run_dir, "/r");
@@ -130,9 +131,10 @@ TEST(Configuration, ResolvesPathsAgainstItsOwnFolder) {
 }
 
 TEST(Configuration, BringsValuesToOneForm) {
-  const auto config = parse("[proxy]\nhttp = [\"[0:0::1]:8080\"]\n[app.a]\nhosts = [\"Shop.Example.COM\"]\n"
-                            "path = \"/shop/\"\ncommand = [\"x\"]\ndrain = { stop_signal = \"INT\" }",
-                            "fleet.toml", user());
+  const auto config = parse(
+      "[proxy]\nhttp = [\"[0:0::1]:8080\"]\n[app.a]\nhosts = [\"Shop.Example.COM\"]\n"
+      "path = \"/shop/\"\ncommand = [\"x\"]\ndrain = { stop_signal = \"INT\" }",
+      "fleet.toml", user());
   ASSERT_TRUE(config) << config.error().error().text;
   EXPECT_EQ(config->proxy.http[0], (Endpoint{"::1", 8080}));
   EXPECT_THAT(config->apps[0].hosts, ElementsAre("shop.example.com"));
@@ -141,9 +143,10 @@ TEST(Configuration, BringsValuesToOneForm) {
 }
 
 TEST(Configuration, TakesEachUnitOfTime) {
-  const auto config = parse("[app.a]\ncommand = [\"x\"]\nhealth.interval = \"250ms\"\nhealth.timeout = \"5m\"\n"
-                            "health.start_timeout = \"24h\"\ndrain.timeout = \"0s\"",
-                            "fleet.toml", user());
+  const auto config = parse(
+      "[app.a]\ncommand = [\"x\"]\nhealth.interval = \"250ms\"\nhealth.timeout = \"5m\"\n"
+      "health.start_timeout = \"24h\"\ndrain.timeout = \"0s\"",
+      "fleet.toml", user());
   ASSERT_TRUE(config) << config.error().error().text;
   EXPECT_EQ(config->apps[0].health.interval, 250ms);
   EXPECT_EQ(config->apps[0].health.timeout, 5min);
@@ -191,7 +194,7 @@ TEST(Configuration, SurvivesBeingCutAnywhere) {
 
 TEST(Configuration, SurvivesRandomDamage) {
   const auto whole = file("tests/fixtures/config/shop.toml");
-  const std::string scraps[] = {"[",  "]",  "\"", "=",    "\n",   "{",  "}",          ".",       "#",
+  const std::string scraps[] = {"[",  "]",  "\"", "=",    "\n",   "{",  "}",          ".",        "#",
                                 "[[", "]]", "'",  "9999", "true", "\\", "1979-05-27", "\xc3\x28", std::string(1, '\0')};
   std::mt19937 random(20240601);
   for (int round = 0; round < 1500; ++round) {

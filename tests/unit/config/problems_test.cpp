@@ -13,7 +13,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 struct Case {
-  const char* name;   // of the rule
+  const char* name;  // of the rule
   const char* text;
   const char* problem;  // how the only line begins, after the file's name
 };
@@ -59,7 +59,8 @@ const Case kCases[] = {
     {"Workers", "[proxy]\nworkers = 0", "2:11: proxy.workers: 0 is out of range"},
     {"Duration", APP "[app.shop.health]\ninterval = \"5 parsecs\"",
      "4:12: app \"shop\": health.interval: \"5 parsecs\" is not a duration"},
-    {"DurationWithoutUnit", APP "health.interval = \"5\"", "3:19: app \"shop\": health.interval: \"5\" is not a duration"},
+    {"DurationWithoutUnit", APP "health.interval = \"5\"",
+     "3:19: app \"shop\": health.interval: \"5\" is not a duration"},
     {"DurationWithoutNumber", APP "health.interval = \"s\"", "3:19: app \"shop\": health.interval: \"s\" is not a"},
     {"DurationTooLong", APP "drain.timeout = \"99999999999999s\"", "3:17: app \"shop\": drain.timeout: \"9999"},
     {"DurationOutOfRange", APP "health.timeout = \"0s\"",
@@ -72,13 +73,16 @@ const Case kCases[] = {
      "1:6: app \"a2345678901234567890123456789012345678901234567890123456789012"},
     {"CommandMissing", "\n[app.shop]\n", "2:1: app \"shop\": command: missing"},
     {"CommandEmpty", "[app.shop]\ncommand = []", "2:11: app \"shop\": command: must not be empty"},
-    {"CommandOfAnEmptyName", "[app.shop]\ncommand = [\"\"]", "2:12: app \"shop\": command: the program's name is empty"},
+    {"CommandOfAnEmptyName", "[app.shop]\ncommand = [\"\"]",
+     "2:12: app \"shop\": command: the program's name is empty"},
     {"CommandAsString", "[app.shop]\ncommand = \"x\"", "2:11: app \"shop\": command: expected a list, not a string"},
-    {"CommandZeroByte", "[app.shop]\ncommand = [\"x\", \"a\\u0000\"]", "2:17: app \"shop\": command: \"a\\x00\" has a zero"},
+    {"CommandZeroByte", "[app.shop]\ncommand = [\"x\", \"a\\u0000\"]",
+     "2:17: app \"shop\": command: \"a\\x00\" has a zero"},
     {"Placeholder", "[app.shop]\ncommand = [\"x\", \"--p={prt}\"]",
      "2:17: app \"shop\": command: unknown placeholder {prt} (known: {data_dir} {instance} {port} "},
     {"PlaceholderOpen", "[app.shop]\ncommand = [\"x\", \"{port\"]", "2:17: app \"shop\": command: \"{\" is not closed"},
-    {"PlaceholderInHealth", APP "health.command = [\"{x}\"]", "3:19: app \"shop\": health.command: unknown placeholder"},
+    {"PlaceholderInHealth", APP "health.command = [\"{x}\"]",
+     "3:19: app \"shop\": health.command: unknown placeholder"},
     {"HealthKinds", APP "health = { tcp = true, path = \"/\" }", "3:24: app \"shop\": health: tcp and path exclude"},
     {"HealthKindsNotifyAndCommand", APP "health = { command = [\"a\"], notify = true }",
      "3:29: app \"shop\": health: command and notify exclude each other"},
@@ -102,8 +106,10 @@ const Case kCases[] = {
     {"RedirectName", APP "https_redirect = \"always\"",
      "3:18: app \"shop\": https_redirect: \"always\" is not one of \"off\", \"same-uri\", \"home\""},
     {"RedirectToNowhere", APP "https_redirect = \"home\"", "3:18: app \"shop\": https_redirect: there is no https"},
-    {"Signal", APP "drain.stop_signal = \"SIGFOO\"", "3:21: app \"shop\": drain.stop_signal: \"SIGFOO\" is not a signal"},
-    {"SignalThatCannotAsk", APP "drain.stop_signal = \"KILL\"", "3:21: app \"shop\": drain.stop_signal: \"KILL\" cannot ask"},
+    {"Signal", APP "drain.stop_signal = \"SIGFOO\"",
+     "3:21: app \"shop\": drain.stop_signal: \"SIGFOO\" is not a signal"},
+    {"SignalThatCannotAsk", APP "drain.stop_signal = \"KILL\"",
+     "3:21: app \"shop\": drain.stop_signal: \"KILL\" cannot ask"},
     {"EnvironmentName", APP "env = { a-b = \"c\" }", "3:9: app \"shop\": env: \"a-b\" is not a variable's name"},
     {"EnvironmentDigit", APP "env = { 1a = \"c\" }", "3:9: app \"shop\": env: \"1a\" is not a variable's name"},
     {"EnvironmentType", APP "env = { A = 1 }", "3:13: app \"shop\": env.A: expected a string, not an integer"},
@@ -122,18 +128,21 @@ const Case kCases[] = {
      "2:10: api.listen: 0.0.0.0:7070 is not a loopback address, so token_file is required"},
     {"ApiCertificateAlone", "[api]\nlisten = \"[::1]:7070\"\ncertificate = \"c\"",
      "3:15: api: certificate and key go together"},
-    {"TlsKeyMissing", "[[tls]]\ncertificate = \"c\"\nkey = \"k\"\n[[tls]]\ncertificate = \"c\"", "4:1: tls #2: key: missing"},
+    {"TlsKeyMissing", "[[tls]]\ncertificate = \"c\"\nkey = \"k\"\n[[tls]]\ncertificate = \"c\"",
+     "4:1: tls #2: key: missing"},
     {"FileNameEmpty", "[fleet]\nstate_dir = \"\"", "2:13: fleet.state_dir: must not be empty"},
     {"FileNameControl", "[fleet]\nstate_dir = \"a\\nb\"", "2:13: fleet.state_dir: \"a\\x0ab\" is not a file name"},
     {"SocketPathTooLong",
      "[fleet]\nrun_dir = \"/a23456789012345678901234567890123456789012345678901234567890123456789012345\"\n"
      "[app.shops]\ncommand = [\"x\"]",
-     "2:11: fleet.run_dir: \"/a23456789012345678901234567890123456789012345678901234567890123456789012345\" and the name "
+     "2:11: fleet.run_dir: \"/a23456789012345678901234567890123456789012345678901234567890123456789012345\" and the "
+     "name "
      "of app \"shops\" are longer than 80 bytes"},
     {"PortsForm", "[fleet]\nports = \"20000\"", "2:9: fleet.ports: \"20000\" is not a range of ports"},
     {"PortsBackwards", "[fleet]\nports = \"20001-20000\"", "2:9: fleet.ports: \"20001-20000\" is not a range of ports"},
     {"PortsLow", "[fleet]\nports = \"80-20000\"", "2:9: fleet.ports: \"80-20000\" is not a range of ports"},
-    {"PortsTooFew", "[fleet]\nports = \"20000-20004\"\n" APP "instances = 3", "2:9: fleet.ports: 5 ports, but the apps need 6"},
+    {"PortsTooFew", "[fleet]\nports = \"20000-20004\"\n" APP "instances = 3",
+     "2:9: fleet.ports: 5 ports, but the apps need 6"},
 };
 
 Case filled_in(Case c) {
@@ -159,7 +168,8 @@ TEST(Problems, AreAllFoundAtOnceInTheOrderOfTheFile) {
 }
 
 TEST(Problems, AreNoneWhenSocketsJustFit) {
-  EXPECT_THAT(problems("[fleet]\nrun_dir = \"/" + std::string(75, 'a') + "\"\n[app.shop]\ncommand = [\"x\"]"), ElementsAre());
+  EXPECT_THAT(problems("[fleet]\nrun_dir = \"/" + std::string(75, 'a') + "\"\n[app.shop]\ncommand = [\"x\"]"),
+              ElementsAre());
 }
 
 TEST(Examples, HaveNoProblems) {

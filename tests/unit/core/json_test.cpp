@@ -30,8 +30,7 @@ std::string problem(const std::string& text) {
 }
 
 TEST(Json, HasFieldsInOrderEnumsByNameAndDurationsInMilliseconds) {
-  EXPECT_EQ(write(Outer{}).dump(),
-            R"({"count":-3,"kind":"tcp","list":[{"wait":5,"note":null}],"map":{"a":"b"}})");
+  EXPECT_EQ(write(Outer{}).dump(), R"({"count":-3,"kind":"tcp","list":[{"wait":5,"note":null}],"map":{"a":"b"}})");
 }
 
 template <class T>

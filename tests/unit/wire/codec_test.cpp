@@ -122,8 +122,8 @@ TEST(Codec, BelievesNoCountBeyondTheBytesThatAreThere) {
 
 TEST(Codec, RefusesMapsOutOfOrderOrWithAKeyTwice) {
   const auto map = [](const char* first, const char* second) {
-    return bytes("\x00\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00") + first + bytes("\x00\x00\x00\x00\x01\x00\x00\x00") +
-           second + bytes("\x00\x00\x00\x00");
+    return bytes("\x00\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x00") + first +
+           bytes("\x00\x00\x00\x00\x01\x00\x00\x00") + second + bytes("\x00\x00\x00\x00");
   };
   EXPECT_EQ(problem<Lists>(map("a", "b")), "");
   EXPECT_EQ(problem<Lists>(map("a", "a")), "malformed message: Lists.map");

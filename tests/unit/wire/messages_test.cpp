@@ -48,11 +48,17 @@ class Describer {
   static std::string type(const std::string&) { return "string"; }
   static std::string type(const std::chrono::milliseconds&) { return "milliseconds"; }
   template <class T>
-  static std::string type(const std::vector<T>&) { return "list of " + type(T{}); }
+  static std::string type(const std::vector<T>&) {
+    return "list of " + type(T{});
+  }
   template <class T>
-  static std::string type(const std::optional<T>&) { return "optional " + type(T{}); }
+  static std::string type(const std::optional<T>&) {
+    return "optional " + type(T{});
+  }
   template <class T>
-  static std::string type(const std::map<std::string, T>&) { return "map of " + type(T{}); }
+  static std::string type(const std::map<std::string, T>&) {
+    return "map of " + type(T{});
+  }
 
   std::string text_;
 };
