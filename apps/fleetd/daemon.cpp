@@ -60,9 +60,8 @@ net::Task<Result<>> Daemon::come_up() {
   listeners_.keep_with_systemd();
 
   CO_TRY(const auto last_boot, store_.get("boot_id"));
-  const bool boot = nothing_runs || last_boot != os::boot_id();
+  executor_->recover(found, last_boot != os::boot_id() ? Since::reboot : nothing_runs ? Since::standstill : Since::away);
   CO_TRYV(store_.put("boot_id", os::boot_id()));
-  executor_->recover(found, boot);
   for (auto& [id, shim] : found) executor_->sweep(id, std::move(shim));
   workers_.begin(config_.proxy.workers, std::move(keys), executor_->table());
 

@@ -14,7 +14,6 @@
 #include "core/signal_names.hpp"
 #include "logs.hpp"
 #include "os/dirs.hpp"
-#include "os/process.hpp"
 #include "probe.hpp"
 #include "views.hpp"
 
@@ -105,11 +104,11 @@ Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& conf
 
 // ---- recovery ------------------------------------------------------------------------------------------------------
 
-void Executor::recover(std::map<std::string, FoundShim>& found, bool boot) {
+void Executor::recover(std::map<std::string, FoundShim>& found, Since since) {
   working_ = true;
   for (auto& [name, app] : apps_) {
     plan::Recovered recovered;
-    recovered.boot = boot;
+    recovered.boot = since != Since::away;
     std::vector<std::pair<plan::Instance, FoundShim>> adopted;
     for (const auto& instance : app->state.instances) {
       const auto shim = found.find(instance.id);
@@ -119,12 +118,8 @@ void Executor::recover(std::map<std::string, FoundShim>& found, bool boot) {
         recovered.running[instance.id] = plan::Started{instance.id, status.pid, status.start_time};
         adopted.emplace_back(instance, std::move(shim->second));
         found.erase(shim);
-      } else if (instance.pid != 0) {
-        // Its shim is gone. If it lives on, nobody captures its output or can tell how it ends: it goes.
-        if (const auto pidfd = os::open_pidfd(static_cast<pid_t>(instance.pid), instance.start_time); pidfd && !boot) {
-          spdlog::warn("killing a process whose shim is gone id={} pid={}", instance.id, instance.pid);
-          (void)os::signal(*pidfd, SIGKILL);
-        }
+      } else if (since != Since::reboot) {
+        kill_orphan(instance.id, instance.pid, instance.start_time);
       }
     }
     queue_.emplace_back(name, std::move(recovered));

@@ -28,6 +28,13 @@ struct FoundShim {
   wire::ShimStatus status;
 };
 
+// What has happened since a former fleetd ended.
+enum class Since {
+  away,        // some of what it ran is still there
+  standstill,  // nothing is, and its pids are still theirs or nobody's
+  reboot,      // nothing can be, and its pids may be anybody's
+};
+
 class Executor {
  public:
   struct World {
@@ -44,7 +51,7 @@ class Executor {
 
   // Hands every app what was found running, so that it finishes or undoes what was under way. Takes its own out of
   // `found`; what is left belongs to nothing on record.
-  void recover(std::map<std::string, FoundShim>& found, bool boot);
+  void recover(std::map<std::string, FoundShim>& found, Since since);
   void sweep(const std::string& id, FoundShim found);
 
   Result<api::DeploymentId> request(const std::string& app, plan::Request request);

@@ -8,7 +8,6 @@
 #include <cstdlib>
 
 #include "config/command.hpp"
-#include "os/process.hpp"
 #include "os/unix_socket.hpp"
 
 namespace fleet {
@@ -120,10 +119,11 @@ net::Task<> Instances::run(std::shared_ptr<Session> session) {
       continue;
     }
     if (session->ended) co_return;
-    auto shim = redial(*session);
+    auto shim = Shim::dial(io_, paths_, session->id);
     if (!shim) {
       session->shim.reset();
-      kill_orphan(*session);
+      ::unlink(paths_.shim_socket(session->id).c_str());
+      kill_orphan(session->id, session->pid, session->start_time);
       session->ended = true;
       ended_.cancel();
       const plan::Ended ended{session->id, "lost its shim and was killed", {}, {}};
@@ -165,18 +165,6 @@ bool Instances::take(Session& session, const wire::ShimStatus& status) {
     tell_(session.app, plan::NotifiedReady{session.id});
   }
   return false;
-}
-
-Result<Shim> Instances::redial(const Session& session) { return Shim::dial(io_, paths_, session.id); }
-
-// Its shim was killed: what it ran is nobody's child now, and is known only by pid and start time.
-void Instances::kill_orphan(const Session& session) {
-  ::unlink(paths_.shim_socket(session.id).c_str());
-  if (session.pid == 0) return;
-  const auto pidfd = os::open_pidfd(static_cast<pid_t>(session.pid), session.start_time);
-  if (!pidfd) return;
-  spdlog::warn("killing a process whose shim is gone id={} pid={}", session.id, session.pid);
-  (void)os::signal(*pidfd, SIGKILL);
 }
 
 }  // namespace fleet

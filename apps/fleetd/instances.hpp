@@ -47,8 +47,6 @@ class Instances {
   struct Session;
   net::Task<> run(std::shared_ptr<Session> session);
   bool take(Session& session, const wire::ShimStatus& status);
-  Result<Shim> redial(const Session& session);
-  void kill_orphan(const Session& session);
 
   net::asio::io_context& io_;
   net::TaskGroup& tasks_;

@@ -1,10 +1,14 @@
 #include "shim.hpp"
 
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
 #include <filesystem>
 
 #include "child.hpp"
 #include "core/signal_names.hpp"
 #include "os/process.hpp"
+#include "os/process_tree.hpp"
 #include "os/unix_socket.hpp"
 
 namespace fleet {
@@ -67,6 +71,14 @@ std::vector<std::string> shims_found(const Paths& paths) {
     ids.push_back(entry.path().filename().string());
   }
   return ids;
+}
+
+void kill_orphan(const std::string& id, std::uint32_t pid, std::uint64_t start_time) {
+  const auto main = static_cast<pid_t>(pid);
+  if (pid == 0 || !os::open_pidfd(main, start_time)) return;
+  spdlog::warn("killing a process whose shim is gone id={} pid={}", id, pid);
+  const auto table = os::processes();
+  os::signal_all(os::tree(table, main), SIGKILL);
 }
 
 std::string how_it_ended(const wire::ShimStatus& status) {

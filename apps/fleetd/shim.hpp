@@ -37,6 +37,10 @@ class Shim {
 // Ids of the shims that have left a socket in the run directory, alive or not.
 std::vector<std::string> shims_found(const Paths& paths);
 
+// Kills a program whose shim is gone, with its whole tree: nobody captures its output or can tell how it ends. Does
+// nothing if that process is gone, whoever may have its pid now.
+void kill_orphan(const std::string& id, std::uint32_t pid, std::uint64_t start_time);
+
 // How a program ended, for people: "exited with code 3", "was killed by SIGSEGV".
 std::string how_it_ended(const wire::ShimStatus& status);
 
