@@ -1,5 +1,6 @@
 #include <csignal>
 #include <filesystem>
+#include <future>
 
 #include "archives.hpp"
 #include "fetch_test.hpp"
@@ -284,6 +285,22 @@ TEST_F(DownloadTest, RefusesAnEndlessHead) {
 
 TEST_F(DownloadTest, RefusesTheMetadataServiceWithoutAConnection) {
   expect_failed(run("http://169.254.169.254/latest/"), download, "link-local");
+}
+
+TEST_F(DownloadTest, SweepsNoOtherFetchThatIsAtWork) {
+  std::promise<void> other_is_done;
+  const Server slow([&](const Request&, Connection& to) {
+    other_is_done.get_future().wait();
+    to.answer("200 OK", kBuild);
+  });
+  const Server quick(serve_build);
+  Fetcher first(job(slow.url("/x")), env_);
+  while (slow.requests().empty()) std::this_thread::sleep_for(1ms);
+  release_ = root_ + "/releases/2";
+  EXPECT_TRUE(run(quick.url("/x")).done);
+  other_is_done.set_value();
+  EXPECT_EQ(first.wait(), 0);
+  EXPECT_THAT(releases(), ElementsAre("1", "2"));
 }
 
 TEST_F(DownloadTest, EndsWithTheLinkAndLeavesNothing) {
