@@ -22,7 +22,7 @@ constexpr std::array<std::uint8_t, 256> make_classes() {
     if (c > 0x20 && c < 0x7f && c != '#') classes[c] |= target;
   }
   mark("!#$%&'*+-.^_`|~", token);
-  mark("-._~%!$&'()*+,;=", host);
+  mark("-._~", host);  // of RFC 3986's reg-name what names in use have; nothing that needs quoting elsewhere
   mark("0123456789abcdefABCDEF", hex);
   return classes;
 }

@@ -1,0 +1,126 @@
+#include "router.hpp"
+
+#include <gtest/gtest.h>
+
+#include <list>
+
+namespace fleet::proxy {
+namespace {
+
+struct Quiet final : Target::Observer {
+  std::vector<std::string> heard;
+  void target_quiet(Target& target) override { heard.push_back(target.id); }
+};
+
+struct Holder final : ClaimHolder {
+  bool gone = false;
+  void target_gone() override { gone = true; }
+};
+
+RouteTable table(std::uint64_t generation, std::vector<std::pair<std::string, TargetState>> targets) {
+  RouteTable made;
+  made.generation = generation;
+  Route route;
+  route.app = "shop";
+  RouteRelease release;
+  release.release = generation;
+  std::uint16_t port = 1000;
+  for (auto& [id, state] : targets) {
+    fleet::Target target;
+    target.id = id;
+    target.endpoint = {"127.0.0.1", ++port};
+    target.state = state;
+    release.targets.push_back(target);
+  }
+  route.releases.push_back(release);
+  made.routes.push_back(route);
+  return made;
+}
+
+class RouterTest : public testing::Test {
+ protected:
+  TargetPtr choose(std::span<const TargetPtr> tried = {}) {
+    const auto match = router.match("h", "/");
+    return match && match->route ? router.choose(*match->route, tried, now) : nullptr;
+  }
+  Quiet observer;
+  Router router{observer};
+  Clock::time_point now = Clock::now();
+};
+
+TEST_F(RouterTest, ChoosesTheTargetWithTheFewestRequestsInFlight) {
+  router.swap(table(1, {{"a", TargetState::ready}, {"b", TargetState::ready}}));
+  Holder holder;
+  std::list<Target::Claim> claims;
+  for (int i = 0; i < 10; ++i) claims.emplace_back(choose(), holder);
+  EXPECT_EQ(router.targets().at("a")->in_flight(), 5u);
+  EXPECT_EQ(router.targets().at("b")->in_flight(), 5u);
+}
+
+TEST_F(RouterTest, LetsEqualTargetsTakeTurns) {
+  router.swap(table(1, {{"a", TargetState::ready}, {"b", TargetState::ready}}));
+  const auto first = choose(), second = choose();
+  EXPECT_NE(first, second);
+  EXPECT_EQ(choose(), first);
+}
+
+TEST_F(RouterTest, NeverChoosesADrainingTarget) {
+  router.swap(table(1, {{"a", TargetState::ready}, {"b", TargetState::draining}}));
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(choose()->id, "a");
+  router.swap(table(2, {{"a", TargetState::draining}, {"b", TargetState::draining}}));
+  EXPECT_EQ(choose(), nullptr);
+}
+
+TEST_F(RouterTest, PrefersTargetsNotTriedYet) {
+  router.swap(table(1, {{"a", TargetState::ready}, {"b", TargetState::ready}}));
+  const std::vector tried{router.targets().at("a")};
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(choose(tried)->id, "b");
+  router.swap(table(2, {{"a", TargetState::ready}}));
+  EXPECT_EQ(choose(tried)->id, "a");
+}
+
+TEST_F(RouterTest, PassesOverAnEjectedTargetUnlessItIsTheLast) {
+  router.swap(table(1, {{"a", TargetState::ready}, {"b", TargetState::ready}}));
+  for (unsigned i = 0; i < Limits::kEjectAfter; ++i) router.targets().at("a")->refused(now, std::chrono::seconds(1));
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(choose()->id, "b");
+  now += std::chrono::seconds(2);
+  EXPECT_NE(choose(), choose());
+  router.swap(table(2, {{"a", TargetState::ready}}));
+  for (unsigned i = 0; i < Limits::kEjectAfter; ++i) router.targets().at("a")->refused(now, std::chrono::seconds(1));
+  EXPECT_EQ(choose()->id, "a");
+}
+
+TEST_F(RouterTest, ReportsADrainingTargetWhenItsLastClaimEnds) {
+  router.swap(table(1, {{"a", TargetState::ready}}));
+  Holder holder;
+  {
+    Target::Claim one(choose(), holder), two(choose(), holder);
+    router.swap(table(2, {{"a", TargetState::draining}}));
+    EXPECT_TRUE(observer.heard.empty());
+  }
+  EXPECT_EQ(observer.heard, std::vector<std::string>{"a"});
+}
+
+TEST_F(RouterTest, TellsClaimsOfATargetThatLeftTheTable) {
+  router.swap(table(1, {{"a", TargetState::ready}}));
+  Holder holder;
+  {
+    Target::Claim claim(choose(), holder);
+    router.swap(table(2, {{"b", TargetState::ready}}));
+    EXPECT_TRUE(holder.gone);
+    router.forget_gone();
+    EXPECT_TRUE(router.targets().contains("a")) << "its figures are still moving";
+  }
+  router.forget_gone();
+  EXPECT_FALSE(router.targets().contains("a"));
+}
+
+TEST_F(RouterTest, KeepsFiguresOfATargetAcrossTables) {
+  router.swap(table(1, {{"a", TargetState::ready}}));
+  router.targets().at("a")->requests = 5;
+  router.swap(table(2, {{"a", TargetState::draining}}));
+  EXPECT_EQ(router.targets().at("a")->stats().requests, 5u);
+}
+
+}  // namespace
+}  // namespace fleet::proxy
