@@ -31,7 +31,7 @@ TEST(Api, AnswersAreAsItsDescriptionSays) {
   conforms("GET", "/v1/apps/none/logs", 404);
   conforms("GET", "/v1/events", 200);
   conforms("POST", "/v1/apps/shop/deployments", 400, R"({"url":17})");
-  conforms("POST", "/v1/apps/shop/rollback", 400);
+  conforms("POST", "/v1/apps/shop/rollback", 404);
   conforms("POST", "/v1/apps/shop/restart", 202);
   ASSERT_TRUE(eventually(milliseconds(10000), [&] { return fleet.app().at("deployment").is_null(); }));
 }

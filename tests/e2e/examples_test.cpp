@@ -18,7 +18,7 @@ bool is_there(const std::string& path) { return std::filesystem::exists(path); }
 
 std::string built(const Fleet& fleet, const std::string& name, const std::string& version, const std::string& suffix) {
   const auto path = fleet.root() + "/shop-" + version + suffix;
-  const auto ran = run({example(name) + "/build", version, path}, {{"FLEET_BIN_DIR", FLEET_BIN_DIR}});
+  const auto ran = run({example(name) + "/build", version, path}, {{"FLEET_BIN_DIR", program_path("")}});
   if (ran.code != 0) throw std::runtime_error("build: " + ran.out + ran.err);
   return path;
 }

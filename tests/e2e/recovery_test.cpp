@@ -237,7 +237,7 @@ TEST(Recovery, ASecondFleetdIsRefusedAndHarmless) {
   Fleet fleet;
   fleet.start();
   ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
-  const auto ran = run({std::string(FLEET_BIN_DIR) + "/fleetd", "--config", fleet.config_path()}, {}, milliseconds(10000));
+  const auto ran = run({program_path("fleetd"), "--config", fleet.config_path()}, {}, milliseconds(10000));
   EXPECT_GT(ran.code, 0) << ran.err;
   EXPECT_NE(ran.err, "");
   EXPECT_TRUE(serves(fleet, "v1"));

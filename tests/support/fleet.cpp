@@ -23,8 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string binary(const std::string& name) { return std::string(FLEET_BIN_DIR) + "/" + name; }
-
 // A range of its own for each fleet, below the kernel's ephemeral ports.
 std::string port_range() {
   static std::atomic<unsigned> next = static_cast<unsigned>(::getpid());
@@ -61,6 +59,11 @@ void reap_orphans(const std::vector<os::ProcessEntry>& table) {
 }
 
 }  // namespace
+
+std::string program_path(const std::string& name) {
+  const char* folder = std::getenv("FLEET_BIN_DIR");
+  return std::string(folder != nullptr ? folder : FLEET_BIN_DIR) + "/" + name;
+}
 
 std::uint16_t free_port() {
   const os::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -152,7 +155,7 @@ void Fleet::report() const {
 }
 
 void Fleet::launch() {
-  daemon_ = std::make_unique<Program>(std::vector<std::string>{binary("fleetd"), "--config", config_path()},
+  daemon_ = std::make_unique<Program>(std::vector<std::string>{program_path("fleetd"), "--config", config_path()},
                                       Environment{}, root_ + "/fleetd.log", root_ + "/fleetd.log");
   up_ = true;
 }
@@ -245,7 +248,7 @@ Peer Fleet::api_tcp() const {
 }
 
 Ran Fleet::ctl(std::vector<std::string> arguments, milliseconds limit) const {
-  arguments.insert(arguments.begin(), {binary("fleetctl"), "--socket", root_ + "/run/fleetd.sock"});
+  arguments.insert(arguments.begin(), {program_path("fleetctl"), "--socket", root_ + "/run/fleetd.sock"});
   return run(std::move(arguments), {}, limit);
 }
 
@@ -295,7 +298,7 @@ std::string Fleet::pack(const Build& build) const {
   static unsigned number = 0;
   const auto release = root_ + "/build-" + std::to_string(number++);
   fs::create_directories(release + "/bin");
-  fs::copy_file(binary("fleet-demo-server"), release + "/bin/server");
+  fs::copy_file(program_path("fleet-demo-server"), release + "/bin/server");
   std::string conf = "version-name = \"" + build.version + "\"\n";
   for (const auto& line : build.options) conf += line + "\n";
   write_whole(release + "/bin/demo.conf", conf);

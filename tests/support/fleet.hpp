@@ -107,6 +107,9 @@ class Fleet {
   bool up_ = false;
 };
 
+// Where the programs are: $FLEET_BIN_DIR, else where they were built. "fleetd" -> its path.
+std::string program_path(const std::string& name);
+
 // A port that was free on 127.0.0.1 just now.
 std::uint16_t free_port();
 

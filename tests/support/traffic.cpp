@@ -20,7 +20,7 @@ std::string unique_base(const Fleet& fleet) {
 }
 
 std::vector<std::string> command(const Fleet& fleet, const TrafficSetup& setup, const std::string& base) {
-  std::vector<std::string> argv = {std::string(FLEET_BIN_DIR) + "/fleet-load", "run"};
+  std::vector<std::string> argv = {program_path("fleet-load"), "run"};
   if (setup.urls.empty()) {
     argv.push_back(url_of(fleet.http()));
     argv.push_back(url_of(fleet.https()));
