@@ -50,6 +50,10 @@ net::Task<Result<>> Daemon::come_up() {
   events_.restore(std::move(saved_events));
   CO_TRY(auto keys, load_keys(config_.tls, !config_.proxy.https.empty(), paths_.tls()));
 
+  if (::geteuid() == 0 && !config_.allow_root && !config_.apps.empty()) {
+    spdlog::warn("fleetd is root, and so are the applications: run it as its own user, as deploy/systemd does, or accept "
+                 "it with [fleet] allow_root = true");
+  }
   listeners_.take_from_systemd();
   auto found = co_await find_shims();
   const bool nothing_runs = found.empty();
@@ -66,6 +70,7 @@ net::Task<Result<>> Daemon::come_up() {
   workers_.begin(config_.proxy.workers, std::move(keys), executor_->table());
 
   CO_TRYV(server_.open(paths_.api_socket()));
+  paths_.share_api_socket();
   CO_TRYV(server_.configure(config_.api));
   CO_TRYV(co_await workers_.wait_accepting(kWorkersUp));
   co_await executor_->wait_settled();

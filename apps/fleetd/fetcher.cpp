@@ -1,7 +1,5 @@
 #include "fetcher.hpp"
 
-#include <signal.h>
-
 #include <cstdlib>
 
 #include "child.hpp"
@@ -48,8 +46,7 @@ void Fetcher::start(wire::FetchJob job, Progress progress, Done done) {
 void Fetcher::cancel() {
   if (!run_) return;
   run_->cancelled = true;
-  (void)os::signal(run_->process.pidfd, SIGKILL);
-  run_->channel.close();
+  run_->channel.close();  // it cleans up after itself and ends
   run_.reset();
 }
 

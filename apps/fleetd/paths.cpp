@@ -1,10 +1,22 @@
 #include "paths.hpp"
 
+#include <grp.h>
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "os/dirs.hpp"
 
 namespace fleet {
+namespace {
+
+// A fleetd that is root lets the group fleet reach its socket, where there is such a group.
+void give_to_group(const std::string& path) {
+  const group* fleet = ::geteuid() == 0 ? ::getgrnam("fleet") : nullptr;
+  if (fleet) (void)!::chown(path.c_str(), 0, fleet->gr_gid);
+}
+
+}  // namespace
 
 Result<Paths> Paths::of(const Config& config) {
   std::error_code error;
@@ -13,9 +25,12 @@ Result<Paths> Paths::of(const Config& config) {
   return Paths{config.state_dir, config.run_dir, self.parent_path().string()};
 }
 
+void Paths::share_api_socket() const { give_to_group(api_socket()); }
+
 Result<> Paths::make() const {
   TRYV(os::make_dir(state, 0711));  // instances reach their release below it
-  TRYV(os::make_dir(run, 0755));
+  TRYV(os::make_dir(run, 0750));
+  give_to_group(run);
   for (const auto& dir : {shims(), run + "/worker", run + "/notify", tls()}) TRYV(os::make_dir(dir, 0700));
   for (const auto* dir : {"/releases", "/data"}) TRYV(os::make_dir(state + dir, 0711));
   return os::make_dir(state + "/log", 0750);

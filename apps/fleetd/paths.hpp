@@ -32,8 +32,9 @@ struct Paths {
 
   // The folder of this program's own executable.
   static Result<Paths> of(const Config& config);
-  // Makes the folders, private to fleetd except `run` (0755), where clients find the socket.
+  // Makes the folders, private to fleetd except `run` (0750), where clients of the group find the socket.
   Result<> make() const;
+  void share_api_socket() const;
   Result<> make_for_app(const std::string& app) const;
 };
 

@@ -29,7 +29,8 @@ const Keys<Config>& fleet_keys() {
                    "and for one more release of the largest."},
                   read_ports},
       key("allow_root", &Config::allow_root, Boolean{},
-          "Whether instances may run as root when fleetd does. A fleetd that is not root runs everything as itself."),
+          "Accepts that applications run as root when fleetd does; without it fleetd warns of it at each start. A fleetd that "
+          "is not root runs everything as itself."),
   };
   return keys;
 }
