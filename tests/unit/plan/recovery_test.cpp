@@ -10,7 +10,6 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Not;
-using testing::StartsWith;
 using enum RolloutPhase;
 
 struct Recovery : testing::Test {
@@ -107,6 +106,14 @@ TEST_F(Recovery, BeginsAStartThatWasSavedAndNeverBegunUnderAnotherId) {
   ASSERT_EQ(app.phase("shop-v1-2"), InstancePhase::starting);
   app.come_back({});
   EXPECT_THAT(app.did(), ElementsAre("forget shop-v1-2", "start shop-v1-3", publishes()));
+}
+
+TEST_F(Recovery, TakesAStartThatHadBegunForDone) {
+  app.deploy("a");
+  ASSERT_EQ(app.phase("shop-v1-1"), InstancePhase::starting);
+  app.come_back({"shop-v1-1"});
+  EXPECT_EQ(app.phase("shop-v1-1"), InstancePhase::warming);
+  EXPECT_THAT(app.did(), ElementsAre(publishes()));
 }
 
 TEST_F(Recovery, InPrepareFetchesAgain) {
