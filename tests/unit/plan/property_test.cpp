@@ -27,6 +27,7 @@ TEST(AnyHistory, KeepsEveryPromiseAfterEveryEventAndComesToRest) {
     ASSERT_TRUE(rests) << "seed " << seed << " never comes to rest" << world.story();
     for (const auto& [deployment, outcome] : world.finished()) ++outcomes[outcome];
   }
+  if (histories() < 1000) return;
   // Else the histories say little.
   EXPECT_GT(outcomes[Outcome::changed], histories());
   EXPECT_GT(outcomes[Outcome::kept_old], histories());
