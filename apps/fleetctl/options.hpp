@@ -1,0 +1,53 @@
+// The command line.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+
+#include "client.hpp"
+
+namespace fleet::ctl {
+
+enum class Verb : std::uint8_t {
+  deploy, status, releases, rollback, restart, abort, follow, logs, events, config_check, reload, shutdown,
+};
+
+struct Options {
+  Verb verb = Verb::status;
+  std::string socket, url, token_file, ca_file;
+  bool json = false;
+  std::optional<std::string> app;
+
+  std::string build, sha256;               // deploy; a local path is absolute already
+  std::optional<std::uint64_t> number;     // rollback: release; abort, follow: deployment
+  bool wait = true;                        // deploy, rollback, restart
+  std::chrono::milliseconds timeout{300000};
+  bool watch = false;                      // status
+  bool follow = false;                     // logs, events
+  std::optional<std::uint64_t> release, since;
+  std::uint32_t lines = 100;
+  std::string file;                        // config check
+  bool apps = false;                       // shutdown
+};
+
+// Of this process; what an unset variable would say is empty.
+struct Surroundings {
+  bool root = false;
+  std::string fleet_socket, xdg_runtime_dir, directory;
+};
+Surroundings surroundings();
+
+// --help, --version and mistakes end here: what to print, and how to exit.
+struct Ended {
+  int code = 0;
+  std::string out, err;
+};
+std::expected<Options, Ended> parse(int argc, const char* const* argv, const Surroundings& around);
+
+// An URL stays; a path is made absolute.
+std::string absolute_build(const std::string& build, const std::string& directory);
+
+}  // namespace fleet::ctl

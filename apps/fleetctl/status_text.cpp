@@ -1,0 +1,159 @@
+#include "status_text.hpp"
+
+#include <algorithm>
+
+namespace fleet::ctl {
+
+using api::AppState;
+using api::AppView;
+using api::InstanceState;
+using api::InstanceView;
+using api::StatusView;
+using api::WorkerState;
+
+namespace {
+
+std::string version(const std::optional<std::uint64_t>& release) {
+  return release ? "v" + std::to_string(*release) : "-";
+}
+
+std::string elapsed(const std::string& since, milliseconds now) {
+  const auto began = parse_time(since);
+  return began ? duration(now - *began) : "-";
+}
+
+Colour colour_of(AppState state) {
+  switch (state) {
+    case AppState::serving: return Colour::green;
+    case AppState::starting:
+    case AppState::degraded: return Colour::yellow;
+    case AppState::down: return Colour::red;
+    case AppState::idle: return Colour::dim;
+  }
+  return Colour::none;
+}
+
+Colour colour_of(InstanceState state) {
+  switch (state) {
+    case InstanceState::ready: return Colour::green;
+    case InstanceState::unhealthy:
+    case InstanceState::evicting:
+    case InstanceState::backoff: return Colour::red;
+    case InstanceState::starting:
+    case InstanceState::warming:
+    case InstanceState::warm:
+    case InstanceState::draining:
+    case InstanceState::stopping:
+    case InstanceState::gone: return Colour::yellow;
+  }
+  return Colour::none;
+}
+
+bool is_current(const AppView& app, const InstanceView& instance) { return instance.release == app.release; }
+
+std::string serves(const AppView& app) {
+  std::string text;
+  for (const auto& host : app.hosts) text += (text.empty() ? "" : ", ") + printable(host);
+  if (text.empty()) text = "any host";
+  return app.path == "/" ? text : text + " " + printable(app.path);
+}
+
+std::string headline(const StatusView& status, milliseconds now) {
+  const auto accepting = std::ranges::count(status.workers, WorkerState::accepting, &api::WorkerView::state);
+  std::uint64_t connections = 0, slots = 0;
+  for (const auto& worker : status.workers) {
+    connections += worker.connections;
+    slots = std::max<std::uint64_t>(slots, worker.slot + 1);
+  }
+  return "fleetd " + printable(status.version) + ", up " + elapsed(status.started_at, now) + " · " +
+         std::to_string(accepting) + " of " + count(slots, "worker") + " accepting, " +
+         count(connections, "connection") + " · routes of generation " + std::to_string(status.generation) + "\n";
+}
+
+Row app_row(const AppView& app) {
+  const auto ready = std::ranges::count_if(app.instances, [&](const InstanceView& instance) {
+    return is_current(app, instance) && instance.state == InstanceState::ready;
+  });
+  std::uint64_t in_flight = 0, restarts = 0;
+  for (const auto& instance : app.instances) {
+    in_flight += instance.in_flight;
+    restarts += instance.restarts;
+  }
+  return {printable(app.name),
+          version(app.release),
+          Cell(std::string(name(app.state)), colour_of(app.state)),
+          std::to_string(ready) + "/" + std::to_string(app.wanted),
+          in_flight,
+          restarts,
+          serves(app)};
+}
+
+std::string instances_table(const AppView& app, milliseconds now, const Style& style) {
+  std::vector<Row> rows{{"INSTANCE", "RELEASE", "STATE", "FOR", "PID", "PORT", "IN FLIGHT", "RESTARTS"}};
+  for (const auto& instance : app.instances) {
+    Row row{printable(instance.id), version(instance.release),
+            Cell(std::string(name(instance.state)), colour_of(instance.state)), elapsed(instance.since, now),
+            std::to_string(instance.pid), std::to_string(instance.port), std::uint64_t{instance.in_flight},
+            std::uint64_t{instance.restarts}};
+    rows.push_back(std::move(row));
+  }
+  return table(rows, style.colour);
+}
+
+// What an operator would ask about: deployments under way, instances and workers that are not as they should be.
+std::string notes(const AppView& app, milliseconds now, const Style& style) {
+  std::string out;
+  if (const auto& deployment = app.deployment) {
+    out += app.name + ": " + std::string(name(deployment->kind)) + ", deployment " + std::to_string(deployment->id) +
+           ", in " + std::string(name(deployment->phase)) + ", for " + elapsed(deployment->started_at, now) +
+           ", by " + printable(deployment->requested_by) + "\n";
+  }
+  for (const auto& instance : app.instances) {
+    const bool expected = instance.state == InstanceState::ready || app.deployment || !is_current(app, instance);
+    if (expected) continue;
+    out += printable(instance.id) + ": " +
+           coloured(name(instance.state), colour_of(instance.state), style.colour) + " for " +
+           elapsed(instance.since, now) + (instance.restarts != 0 ? ", " + count(instance.restarts, "restart") : "") +
+           " · look: fleetctl logs --app " + app.name + "\n";
+  }
+  return out;
+}
+
+std::string notes(const api::WorkerView& worker, const Style& style) {
+  if (worker.state != WorkerState::backoff && worker.state != WorkerState::starting) return "";
+  return "worker " + std::to_string(worker.slot) + ": " + coloured(name(worker.state), Colour::yellow, style.colour) +
+         (worker.restarts != 0 ? ", " + count(worker.restarts, "restart") : "") + "\n";
+}
+
+}  // namespace
+
+std::string status_text(const StatusView& status, const std::optional<std::string>& only, milliseconds now,
+                        const Style& style) {
+  std::string out = headline(status, now), below;
+  std::vector<Row> rows{{"APP", "RELEASE", "STATE", "READY", "IN FLIGHT", "RESTARTS", "SERVES"}};
+  for (const auto& app : status.apps) {
+    if (only && app.name != *only) continue;
+    rows.push_back(app_row(app));
+    if (only && !app.instances.empty()) below += "\n" + instances_table(app, now, style);
+    below += notes(app, now, style);
+  }
+  for (const auto& worker : status.workers) below += notes(worker, style);
+  if (rows.size() == 1) return out + "no apps are configured\n" + below;
+  return out + "\n" + table(rows, style.colour) + (below.empty() || below.starts_with('\n') ? "" : "\n") + below;
+}
+
+std::string releases_text(const api::ReleasesView& releases, milliseconds now, const Style& style) {
+  if (releases.releases.empty()) return releases.app + " has no releases yet\n";
+  std::vector<Row> rows{{"RELEASE", "AGE", "SIZE", "SHA-256", "FROM"}};
+  for (const auto& release : releases.releases) {
+    std::string label = "v" + std::to_string(release.release);
+    if (release.current) label += " current";
+    Colour colour = release.current ? Colour::green : Colour::none;
+    if (!release.retained) label += " (removed)", colour = Colour::dim;
+    rows.push_back({Cell(label, colour), elapsed(release.created_at, now), byte_count(release.bytes),
+                    release.sha256.substr(0, 12), printable(release.url)});
+  }
+  return table(rows, style.colour);
+}
+
+}  // namespace fleet::ctl

@@ -1,0 +1,18 @@
+// `fleetctl status` and `fleetctl releases` as text. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "api/views.hpp"
+#include "story.hpp"
+
+namespace fleet::ctl {
+
+// One line for fleetd, one row an app, then only what is not as it should be. With `app`: its instances too.
+std::string status_text(const api::StatusView& status, const std::optional<std::string>& app, milliseconds now,
+                        const Style& style);
+
+std::string releases_text(const api::ReleasesView& releases, milliseconds now, const Style& style);
+
+}  // namespace fleet::ctl
