@@ -55,16 +55,17 @@ class Buffer {
     return true;
   }
 
-  // The first n bytes of data() are kept in place, and out of data(), until unpin(): views into them stay valid.
-  void pin(std::size_t n) {
-    if (begin_ != 0) compact();
-    pinned_ = begin_ = n;
-  }
+  // The first n bytes of data() stay where they are, and out of data(), until unpin(): views into them stay valid.
+  // settle() first, lest they leave no room.
+  void pin(std::size_t n) { pinned_ = begin_ += n; }
   void unpin() {
     pinned_ = 0;
     if (begin_ == end_) begin_ = end_ = 0;
   }
-  void clear() { begin_ = end_ = pinned_; }
+  void settle() {
+    if (begin_ > kBlock / 4) compact();
+  }
+  void clear() { begin_ = end_ = pinned_; }  // all but what is pinned
   void release_if_empty() {
     if (block_ && empty() && pinned_ == 0) free_block();
   }

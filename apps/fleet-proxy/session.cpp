@@ -93,6 +93,7 @@ Task<std::size_t> Session::read_head(bool first) {
 
 Task<Exchange::After> Session::serve(std::size_t head_size) {
   auto& head = proxy_.request_head;
+  client_.in.settle();
   const auto bytes = client_.in.data().substr(0, head_size);
   const auto parsed = http::parse_request(bytes, head);
   const auto framing = parsed ? http::request_framing(head) : http::refuse(parsed.error());

@@ -101,8 +101,14 @@ void Origin::run() {
     ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     ++connections_;
     const std::lock_guard lock(mutex_);
-    open_.push_back(::dup(fd.get()));
-    threads_.emplace_back([this, connection = std::make_shared<OriginConnection>(std::move(fd))] { handler_(*connection); });
+    auto connection = std::make_shared<OriginConnection>(std::move(fd));
+    open_.push_back(connection);
+    threads_.emplace_back([this, connection]() mutable {
+      handler_(*connection);
+      const std::lock_guard guard(mutex_);
+      open_.remove(connection);
+      connection.reset();
+    });
   }
 }
 
@@ -114,9 +120,11 @@ void Origin::stop_listening() {
 
 Origin::~Origin() {
   if (listener_) stop_listening();
-  for (const int fd : open_) ::shutdown(fd, SHUT_RDWR);
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& connection : open_) ::shutdown(connection->fd(), SHUT_RDWR);
+  }
   for (auto& thread : threads_) thread.join();
-  for (const int fd : open_) ::close(fd);
 }
 
 Origin::Handler always(std::string body) {

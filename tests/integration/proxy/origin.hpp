@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -26,7 +27,6 @@ class OriginConnection {
   std::string read_some();                 // empty: the end
   bool send(std::string_view bytes);
   bool answer(const std::string& body, const std::string& extra = "", int status = 200);
-  bool answers_begun = false;
   int fd() const { return fd_.get(); }
   void reset();
 
@@ -52,7 +52,7 @@ class Origin {
   std::uint16_t port_ = 0;
   std::atomic<int> connections_ = 0;
   std::mutex mutex_;
-  std::list<int> open_;
+  std::list<std::shared_ptr<OriginConnection>> open_;
   std::list<std::thread> threads_;
   std::thread acceptor_;
 };
