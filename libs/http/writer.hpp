@@ -18,7 +18,7 @@ class Writer {
       end_ = at_;
       return;
     }
-    std::memcpy(at_, text.data(), text.size());
+    if (!text.empty()) std::memcpy(at_, text.data(), text.size());  // data() may be null, memcpy may not have it
     at_ += text.size();
   }
   template <class... T>
