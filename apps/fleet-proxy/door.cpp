@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include <boost/asio/co_spawn.hpp>
+#include <algorithm>
 #include <cerrno>
 
 namespace fleet::proxy {
@@ -148,15 +149,15 @@ void Door::resume_if_paused() {
   for (const auto& knocker : knockers_) knocker->listen();
 }
 
-std::uint32_t Door::cut_all() {
-  std::vector<Session*> all;
+std::uint32_t Door::busy() const {
+  return static_cast<std::uint32_t>(
+      std::count_if(sessions_.begin(), sessions_.end(), [](const auto& session) { return session->in_exchange(); }));
+}
+
+void Door::cut_all() {
+  std::vector<Session*> all;  // a cut session may leave sessions_ at once
   for (const auto& session : sessions_) all.push_back(session.get());
-  std::uint32_t busy = 0;
-  for (auto* session : all) {
-    busy += session->in_exchange() ? 1 : 0;
-    session->cut();
-  }
-  return busy;
+  for (auto* session : all) session->cut();
 }
 
 }  // namespace fleet::proxy

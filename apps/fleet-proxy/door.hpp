@@ -29,8 +29,8 @@ class Door {
 
   std::uint32_t open() const { return static_cast<std::uint32_t>(sessions_.size()); }
   std::uint64_t accepted() const { return accepted_; }
-  // Ends every session; the number of those that had a request under way.
-  std::uint32_t cut_all();
+  std::uint32_t busy() const;  // connections with a request under way
+  void cut_all();
 
  private:
   class Knocker;  // one listener's ReadinessListener

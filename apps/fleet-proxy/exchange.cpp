@@ -49,23 +49,29 @@ Task<Exchange::After> Exchange::run() {
   auto match = proxy_.router.match(authority_, target_);
   if (!match) {
     ++proxy_.unrouted;
-    co_return co_await answer_own(own_answer(match.error()), false);
+    const auto answer = own_answer(match.error());
+    co_return co_await answer_own(answer, false);
   }
   table_ = match->table;
   route_ = match->route;
   if (!route_) {
     ++proxy_.unrouted;
-    co_return co_await answer_own(own::no_route(), true);
+    const auto answer = own::no_route();
+    co_return co_await answer_own(answer, true);
   }
-  if (auto elsewhere = redirect()) {
+  if (const auto elsewhere = redirect()) {
     ++proxy_.unrouted;
-    co_return co_await answer_own(std::move(*elsewhere), true);
+    co_return co_await answer_own(*elsewhere, true);
   }
-  if (up_out_.empty()) co_return co_await answer_own(own_answer(http::Fault::head_too_large), false);
+  if (up_out_.empty()) {
+    const auto answer = own_answer(http::Fault::head_too_large);
+    co_return co_await answer_own(answer, false);
+  }
   for (;;) {
     if (!co_await claim_target()) {
       ++proxy_.unavailable;
-      co_return co_await answer_own(attempts_ == 0 ? own::no_target() : own::connect_failed(), false);
+      const auto answer = attempts_ == 0 ? own::no_target() : own::connect_failed();
+      co_return co_await answer_own(answer, false);
     }
     const auto standing = co_await attempt();
     if (standing == Standing::complete) {
@@ -270,14 +276,14 @@ Task<Exchange::After> Exchange::give_up(Standing standing) {
       }
       break;
   }
-  if (!passed_on_) co_return co_await answer_own(std::move(answer), false);
+  if (!passed_on_) co_return co_await answer_own(answer, false);
   error_ = answer.reason;
   co_await flush(proxy_, client_);
   log();
   co_return After::drop;
 }
 
-Task<Exchange::After> Exchange::answer_own(OwnAnswer answer, bool may_keep) {
+Task<Exchange::After> Exchange::answer_own(const OwnAnswer& answer, bool may_keep) {
   keep_ = keep_ && may_keep && upload_ == Upload::done && !proxy_.draining && !client_.ended;
   status_ = answer.status;
   error_ = answer.reason;

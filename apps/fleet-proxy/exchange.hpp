@@ -43,7 +43,7 @@ class Exchange final : ClaimHolder {
   Task<Standing> attempt();
   Retry next_try() const;
   Task<After> give_up(Standing standing);
-  Task<After> answer_own(OwnAnswer answer, bool may_keep);
+  Task<After> answer_own(const OwnAnswer& answer, bool may_keep);  // `answer` lives in the awaiting frame
   std::optional<OwnAnswer> redirect() const;
 
   // One pass over both directions; true when anything moved.

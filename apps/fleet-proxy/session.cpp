@@ -64,14 +64,16 @@ Task<std::size_t> Session::read_head(bool first) {
       begun = true;
       const auto size = scanner_.scan(in.data());
       if (!size) {
-        after_ = co_await refuse(own_answer(size.error()));
+        const auto answer = own_answer(size.error());
+        after_ = co_await refuse(answer);
         co_return 0;
       }
       if (*size > 0) co_return *size;
     }
     if (client_.ended || client_.cut) co_return 0;
     if (Clock::now() >= until) {
-      if (begun) after_ = co_await refuse(own::request_timeout());
+      const auto answer = own::request_timeout();
+      if (begun) after_ = co_await refuse(answer);
       co_return 0;
     }
     if (client_.stream->can_read()) {
@@ -97,7 +99,10 @@ Task<Exchange::After> Session::serve(std::size_t head_size) {
   const auto bytes = client_.in.data().substr(0, head_size);
   const auto parsed = http::parse_request(bytes, head);
   const auto framing = parsed ? http::request_framing(head) : http::refuse(parsed.error());
-  if (!framing) co_return co_await refuse(own_answer(framing.error()));
+  if (!framing) {
+    const auto answer = own_answer(framing.error());
+    co_return co_await refuse(answer);
+  }
   if (client_.internal && head.target == kSelfTestPath) {
     const OwnAnswer answer{200, {}, {}, 0};
     co_return co_await refuse(answer);
@@ -113,7 +118,7 @@ Task<Exchange::After> Session::serve(std::size_t head_size) {
 }
 
 // S22: what follows on this connection is not looked at any more.
-Task<Exchange::After> Session::refuse(OwnAnswer answer) {
+Task<Exchange::After> Session::refuse(const OwnAnswer& answer) {
   ++proxy_.unrouted;
   client_.in.clear();
   client_.out.write([&](http::Writer& out) { write_own_answer(out, answer, true, http::Persistence::close); });

@@ -31,7 +31,7 @@ class Session {
   Task<bool> handshake();
   Task<std::size_t> read_head(bool first);
   Task<Exchange::After> serve(std::size_t head_size);
-  Task<Exchange::After> refuse(OwnAnswer answer);
+  Task<Exchange::After> refuse(const OwnAnswer& answer);  // `answer` lives in the awaiting frame
   Task<> linger();
 
   Proxy& proxy_;

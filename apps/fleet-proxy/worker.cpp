@@ -170,13 +170,15 @@ void Worker::drain(std::chrono::milliseconds deadline) {
 }
 
 Task<> Worker::finish_drain(std::chrono::milliseconds deadline) {
-  if (door_.open() > 0) {
-    drain_timer_.expires_after(deadline);
-    auto [error] = co_await drain_timer_.async_wait(net::use_result);
-    if (error) co_return;  // the last session ended first
-    cut_ = door_.cut_all();
+  if (door_.open() == 0) {
+    finished();
+    co_return;
   }
-  if (door_.open() == 0) finished();
+  drain_timer_.expires_after(deadline);
+  auto [error] = co_await drain_timer_.async_wait(net::use_result);
+  if (error) co_return;  // the last session ended first
+  cut_ = door_.busy();
+  door_.cut_all();
 }
 
 void Worker::finished() {
