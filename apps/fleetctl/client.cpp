@@ -29,6 +29,12 @@ constexpr std::chrono::seconds kConnectTime{10};
 constexpr std::uint64_t kMaxAnswer = 64u << 20;  // bytes of one answer; a stream has no limit
 constexpr std::size_t kMaxLine = 1u << 20;
 
+bool is_this_machine(const std::string& host) {
+  in_addr v4{};
+  if (::inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  return host == "localhost" || host == "::1";
+}
+
 struct Addresses {
   addrinfo* list = nullptr;
   ~Addresses() {
@@ -181,8 +187,7 @@ Result<Address> parse_url(const std::string& url) {
   address.tls = parsed->scheme() == "https";
   address.host = parsed->host_address();
   if (parsed->has_port()) address.port = parsed->port();
-  const bool loopback = address.host == "localhost" || address.host == "::1" || address.host.starts_with("127.");
-  if (!address.tls && !loopback) {
+  if (!address.tls && !is_this_machine(address.host)) {
     return fail(ErrorKind::usage, "plain http only to this machine: " + url + " (use https)");
   }
   return address;

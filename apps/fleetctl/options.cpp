@@ -73,7 +73,8 @@ class CommandLine {
   Ended end(const CLI::ParseError& error) {
     std::ostringstream out, err;
     const int code = app_.exit(error, out, err);
-    return {code == 0 ? 0 : static_cast<int>(Exit::usage), out.str(), err.str()};
+    if (code == 0) return {0, out.str(), ""};
+    return {static_cast<int>(Exit::usage), "", "fleetctl: " + err.str()};
   }
 
  private:
@@ -86,7 +87,8 @@ class CommandLine {
 
   void add_wait(CLI::App* command, bool may_return = true) {
     if (may_return) command->add_flag("--no-wait", raw_.no_wait, "return as soon as it is under way");
-    command->add_option("--timeout", raw_.timeout, "how long to wait (5m)")->transform(kDuration);
+    auto* timeout = command->add_option("--timeout", raw_.timeout, "how long to wait: 90s, 5m (5m)");
+    timeout->transform(kDuration)->option_text("DURATION");
   }
 
   void add_changes() {

@@ -173,7 +173,7 @@ std::vector<std::string> receipt(const DeploymentView& ended, const Style& style
     total += time;
   }
   const auto& figures = *ended.receipt;
-  std::string requests = count(figures.requests + figures.failed, "request") + ", " + grouped(figures.failed) +
+  std::string requests = grouped(figures.requests + figures.failed) + ", " + grouped(figures.failed) +
                          " failed, " + grouped(figures.retried) + " retried, " + grouped(figures.held) + " held";
   if (figures.client_aborted != 0) requests += ", " + grouped(figures.client_aborted) + " given up by their clients";
   if (figures.cut != 0) requests += ", " + grouped(figures.cut) + " cut at the drain limit";

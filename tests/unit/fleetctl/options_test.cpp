@@ -1,0 +1,92 @@
+#include "options.hpp"
+
+#include <gmock/gmock.h>
+
+namespace fleet::ctl {
+namespace {
+
+using ::testing::HasSubstr;
+
+const Surroundings kUser{false, "", "/run/user/1000", "/home/me"};
+
+std::expected<Options, Ended> read(std::vector<const char*> arguments, const Surroundings& around = kUser) {
+  arguments.insert(arguments.begin(), "fleetctl");
+  return parse(static_cast<int>(arguments.size()), arguments.data(), around);
+}
+
+TEST(Options, FindTheSocketOfThisUser) {
+  EXPECT_EQ(read({"status"})->socket, "/run/user/1000/fleet/fleetd.sock");
+  EXPECT_EQ(read({"status"}, {true, "", "/run/user/0", "/"})->socket, "/run/fleet/fleetd.sock");
+  EXPECT_EQ(read({"status"}, {false, "", "", "/"})->socket, "/run/fleet/fleetd.sock");
+  EXPECT_EQ(read({"status"}, {true, "/tmp/a.sock", "", "/"})->socket, "/tmp/a.sock");
+  EXPECT_EQ(read({"status", "--socket", "b.sock"}, {true, "/tmp/a.sock", "", "/"})->socket, "b.sock");
+}
+
+TEST(Options, MayComeBeforeOrAfterTheVerb) {
+  for (const auto& arguments : {std::vector<const char*>{"--app", "shop", "--json", "deploy", "x", "--timeout", "90s"},
+                                {"deploy", "x", "--timeout", "90s", "--app", "shop", "--json"},
+                                {"deploy", "--json", "--timeout=90s", "--app=shop", "x"}}) {
+    const auto options = read(arguments);
+    ASSERT_TRUE(options) << options.error().err;
+    EXPECT_EQ(options->verb, Verb::deploy);
+    EXPECT_EQ(options->app, "shop");
+    EXPECT_TRUE(options->json);
+    EXPECT_EQ(options->timeout, std::chrono::seconds(90));
+  }
+  EXPECT_TRUE(read({"config", "check", "f", "--json"})->json);
+}
+
+TEST(Options, MakeLocalBuildsAbsoluteAndLeaveUrlsAlone) {
+  EXPECT_EQ(read({"deploy", "dist/../shop.zip"})->build, "/home/me/shop.zip");
+  EXPECT_EQ(read({"deploy", "/srv/shop.zip"})->build, "/srv/shop.zip");
+  EXPECT_EQ(read({"deploy", "https://b/s.zip"})->build, "https://b/s.zip");
+}
+
+TEST(Options, TakeReleasesAsTheyAreShown) {
+  EXPECT_EQ(read({"rollback"})->number, std::nullopt);
+  EXPECT_EQ(read({"rollback", "42"})->number, 42u);
+  EXPECT_EQ(read({"rollback", "v42"})->number, 42u);
+  EXPECT_EQ(read({"logs", "--release", "v42", "-f", "-n", "5"})->release, 42u);
+  EXPECT_FALSE(read({"rollback", "latest"}));
+}
+
+TEST(Options, WaitFiveMinutesUnlessToldOtherwise) {
+  EXPECT_TRUE(read({"restart"})->wait);
+  EXPECT_EQ(read({"restart"})->timeout, std::chrono::minutes(5));
+  EXPECT_FALSE(read({"restart", "--no-wait"})->wait);
+  EXPECT_EQ(read({"follow", "3", "--timeout", "2h"})->timeout, std::chrono::hours(2));
+}
+
+TEST(Options, EndWithUsageWhenTheyAreWrong) {
+  for (const auto& arguments : {std::vector<const char*>{}, {"frob"}, {"deploy"}, {"deploy", "a", "b"},
+                                {"deploy", "a", "--timeout", "5"}, {"logs", "--lines", "0"}, {"config"}, {"status", "--frob"}}) {
+    const auto ended = read(arguments);
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code, 2);
+    EXPECT_THAT(ended.error().err, ::testing::StartsWith("fleetctl: "));
+  }
+}
+
+TEST(Options, ExplainThemselves) {
+  const auto help = read({"--help"});
+  ASSERT_FALSE(help);
+  EXPECT_EQ(help.error().code, 0);
+  EXPECT_THAT(help.error().out, HasSubstr("    3  another deploy of this app runs"));
+  EXPECT_EQ(read({"--version"}).error().out, "fleetctl " FLEET_VERSION "\n");
+}
+
+TEST(Url, IsHttpsUnlessItStaysOnThisMachine) {
+  const auto remote = parse_url("https://build-7");
+  ASSERT_TRUE(remote);
+  EXPECT_TRUE(remote->tls);
+  EXPECT_EQ(remote->host, "build-7");
+  EXPECT_EQ(remote->port, "7070");
+  EXPECT_EQ(parse_url("http://127.0.0.1:8000")->port, "8000");
+  EXPECT_EQ(parse_url("http://[::1]:8000")->host, "::1");
+  for (const char* wrong : {"http://build-7", "http://127.evil.example", "ftp://x", "build-7:7070", "https://", ""}) {
+    EXPECT_FALSE(parse_url(wrong)) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace fleet::ctl

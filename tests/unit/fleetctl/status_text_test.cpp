@@ -1,0 +1,102 @@
+#include "status_text.hpp"
+
+#include <gtest/gtest.h>
+
+namespace fleet::ctl {
+namespace {
+
+using api::AppState;
+using api::InstanceState;
+using api::InstanceView;
+
+const milliseconds kNow = *parse_time("2026-11-22T23:31:10.000Z");
+
+api::StatusView status() {
+  api::StatusView view;
+  view.version = "0.1.0";
+  view.generation = 12;
+  view.started_at = "2026-11-22T20:19:10.000Z";
+  view.workers = {{0, 100, api::WorkerState::accepting, 30, "w0", 0}, {1, 101, api::WorkerState::accepting, 4, "w1", 0}};
+  api::AppView shop;
+  shop.name = "shop";
+  shop.release = 43;
+  shop.state = AppState::serving;
+  shop.hosts = {"shop.example.com"};
+  shop.path = "/";
+  shop.wanted = 2;
+  shop.instances = {
+      {"shop-v43-9", 43, InstanceState::ready, 200, 20001, 8, 0, "2026-11-22T23:30:10.000Z"},
+      {"shop-v43-10", 43, InstanceState::ready, 201, 20002, 6, 0, "2026-11-22T23:30:10.000Z"},
+  };
+  api::AppView blog;
+  blog.name = "blog";
+  blog.path = "/blog";
+  blog.wanted = 1;
+  view.apps = {shop, blog};
+  return view;
+}
+
+TEST(Status, IsOneLineForFleetdAndOneForEachApp) {
+  EXPECT_EQ(status_text(status(), {}, kNow, {}),
+            "fleetd 0.1.0, up 3 h 12 min · 2 of 2 workers accepting, 34 connections · routes of generation 12\n"
+            "\n"
+            "APP   RELEASE  STATE    READY  IN FLIGHT  RESTARTS  SERVES\n"
+            "shop  v43      serving  2/2           14         0  shop.example.com\n"
+            "blog  -        idle     0/1            0         0  any host /blog\n");
+}
+
+TEST(Status, AddsWhatIsNotAsItShouldBe) {
+  auto view = status();
+  view.apps[0].state = AppState::degraded;
+  view.apps[0].instances[1].state = InstanceState::backoff;
+  view.apps[0].instances[1].restarts = 3;
+  view.workers[1].state = api::WorkerState::backoff;
+  view.apps[1].deployment.emplace().id = 17;
+  view.apps[1].deployment->phase = api::Phase::warm;
+  view.apps[1].deployment->started_at = "2026-11-22T23:31:07.000Z";
+  view.apps[1].deployment->requested_by = "uid 1000";
+  EXPECT_EQ(status_text(view, {}, kNow, {}),
+            "fleetd 0.1.0, up 3 h 12 min · 1 of 2 workers accepting, 34 connections · routes of generation 12\n"
+            "\n"
+            "APP   RELEASE  STATE     READY  IN FLIGHT  RESTARTS  SERVES\n"
+            "shop  v43      degraded  1/2           14         3  shop.example.com\n"
+            "blog  -        idle      0/1            0         0  any host /blog\n"
+            "\n"
+            "shop-v43-10: backoff for 1 min, 3 restarts · look: fleetctl logs --app shop\n"
+            "blog: deploy, deployment 17, in warm, for 3.0 s, by uid 1000\n"
+            "worker 1: backoff\n");
+}
+
+TEST(Status, OfOneAppHasItsInstances) {
+  EXPECT_EQ(status_text(status(), "shop", kNow, {}),
+            "fleetd 0.1.0, up 3 h 12 min · 2 of 2 workers accepting, 34 connections · routes of generation 12\n"
+            "\n"
+            "APP   RELEASE  STATE    READY  IN FLIGHT  RESTARTS  SERVES\n"
+            "shop  v43      serving  2/2           14         0  shop.example.com\n"
+            "\n"
+            "INSTANCE     RELEASE  STATE  FOR    PID  PORT   IN FLIGHT  RESTARTS\n"
+            "shop-v43-9   v43      ready  1 min  200  20001          8         0\n"
+            "shop-v43-10  v43      ready  1 min  201  20002          6         0\n");
+}
+
+TEST(Status, SaysSoWhenThereIsNothing) {
+  EXPECT_EQ(status_text({}, {}, kNow, {}),
+            "fleetd , up - · 0 of 0 workers accepting, 0 connections · routes of generation 0\n"
+            "no apps are configured\n");
+}
+
+TEST(Releases, MarkTheCurrentAndTheRemoved) {
+  api::ReleasesView view;
+  view.app = "shop";
+  EXPECT_EQ(releases_text(view, kNow, {}), "shop has no releases yet\n");
+  const std::string sha(64, 'a');
+  view.releases = {{43, "https://b/s43.zip", sha, 4'200'000, "2026-11-22T23:21:10.000Z", true, true},
+                   {1, "https://b/s1.zip", sha, 100, "2026-11-20T23:31:10.000Z", false, false}};
+  EXPECT_EQ(releases_text(view, kNow, {}),
+            "RELEASE       AGE     SIZE    SHA-256       FROM\n"
+            "v43 current   10 min  4.2 MB  aaaaaaaaaaaa  https://b/s43.zip\n"
+            "v1 (removed)  2 d     100 B   aaaaaaaaaaaa  https://b/s1.zip\n");
+}
+
+}  // namespace
+}  // namespace fleet::ctl
