@@ -129,7 +129,8 @@ void AccessLogs::flush(Log& log) {
   const ssize_t written = ::write(log.fd.get(), log.lines.data(), log.lines.size());
   const auto done = static_cast<std::size_t>(std::max<ssize_t>(written, 0));
   if (done < log.lines.size()) {
-    lost_ += static_cast<std::uint64_t>(std::count(log.lines.begin() + static_cast<std::ptrdiff_t>(done), log.lines.end(), '\n'));
+    lost_ += static_cast<std::uint64_t>(
+        std::count(log.lines.begin() + static_cast<std::ptrdiff_t>(done), log.lines.end(), '\n'));
   }
   waiting_ -= log.lines.size();
   log.lines.clear();

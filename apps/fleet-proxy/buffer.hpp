@@ -1,5 +1,5 @@
-// Bytes under way. Storage is a 64 KiB block from a free list, taken when the first byte is about to come and given back
-// when the last one has left, so that an idle connection holds none.
+// Bytes under way. Storage is a 64 KiB block from a free list, taken when the first byte is about to come and given
+// back when the last one has left, so that an idle connection holds none.
 #pragma once
 
 #include <cstddef>

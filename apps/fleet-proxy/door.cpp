@@ -8,8 +8,8 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <algorithm>
+#include <boost/asio/co_spawn.hpp>
 #include <cerrno>
 
 namespace fleet::proxy {
@@ -68,7 +68,8 @@ void Door::set_listeners(const std::vector<wire::ListenerInfo>& infos, std::vect
   if (!spare_) spare_.reset(::eventfd(0, EFD_CLOEXEC));
   for (std::size_t i = 0; i < infos.size(); ++i) {
     ::fcntl(fds[i].get(), F_SETFL, ::fcntl(fds[i].get(), F_GETFL) | O_NONBLOCK);
-    knockers_.push_back(std::make_unique<Knocker>(*this, SocketPtr(new Socket(proxy_.io, std::move(fds[i]))), infos[i].scheme));
+    knockers_.push_back(
+        std::make_unique<Knocker>(*this, SocketPtr(new Socket(proxy_.io, std::move(fds[i]))), infos[i].scheme));
   }
   if (accepting_) start_accepting();
 }
@@ -103,8 +104,10 @@ void Door::accept_from(Socket& socket, wire::Scheme scheme) {
       admit_client(std::move(fd), peer, scheme);
       continue;
     }
-    if (errno == EMFILE || errno == ENFILE) shed(socket);
-    else if (errno == EINTR || errno == ECONNABORTED) continue;
+    if (errno == EMFILE || errno == ENFILE)
+      shed(socket);
+    else if (errno == EINTR || errno == ECONNABORTED)
+      continue;
     break;
   }
   socket.arm_read();
@@ -112,7 +115,11 @@ void Door::accept_from(Socket& socket, wire::Scheme scheme) {
 
 // Out of descriptors: one connection is closed at once, rather than left waiting for one that may never come.
 void Door::shed(Socket& socket) {
-  spdlog::warn("out of descriptors: connection turned away connections={}", open());
+  ++turned_away_;
+  if (const auto now = Clock::now(); now - shed_logged_ >= std::chrono::seconds(1)) {
+    shed_logged_ = now;
+    spdlog::warn("out of descriptors, connections turned away connections={} turned_away={}", open(), turned_away_);
+  }
   spare_.reset();
   os::Fd turned_away(::accept4(socket.fd(), nullptr, nullptr, SOCK_CLOEXEC));
   turned_away.reset();
@@ -127,8 +134,10 @@ void Door::admit_client(os::Fd fd, const sockaddr_storage& peer, wire::Scheme sc
   if (https && !proxy_.tls) return;
   SocketPtr socket(new Socket(proxy_.io, std::move(fd)));
   std::unique_ptr<Stream> stream;
-  if (https) stream = std::make_unique<TlsStream>(std::move(socket), proxy_.tls);
-  else stream = std::make_unique<PlainStream>(std::move(socket));
+  if (https)
+    stream = std::make_unique<TlsStream>(std::move(socket), proxy_.tls);
+  else
+    stream = std::make_unique<PlainStream>(std::move(socket));
   admit(std::move(stream), text_of(peer), https);
 }
 

@@ -47,7 +47,8 @@ class Door {
   std::list<std::unique_ptr<Session>> sessions_;
   os::Fd spare_;  // given up for a moment to turn away a connection when there are no descriptors left
   bool accepting_ = false, paused_ = false;
-  std::uint64_t accepted_ = 0;
+  std::uint64_t accepted_ = 0, turned_away_ = 0;
+  Clock::time_point shed_logged_{};
 };
 
 }  // namespace fleet::proxy

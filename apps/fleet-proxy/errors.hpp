@@ -11,9 +11,9 @@ namespace fleet::proxy {
 
 struct OwnAnswer {
   int status = 500;
-  std::string_view reason;    // X-Fleet-Error, and `error` in the access log; empty for what is no error
-  std::string location;       // of a redirect
-  unsigned retry_after = 0;   // seconds; 0: not said
+  std::string_view reason;   // X-Fleet-Error, and `error` in the access log; empty for what is no error
+  std::string location;      // of a redirect
+  unsigned retry_after = 0;  // seconds; 0: not said
 };
 
 inline OwnAnswer own_answer(http::Fault fault) { return {http::status_of(fault), name(fault), {}, 0}; }

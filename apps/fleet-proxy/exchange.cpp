@@ -25,11 +25,22 @@ std::uint32_t ready_targets(const CompiledRoute& route) {
 }  // namespace
 
 Exchange::Exchange(Proxy& proxy, ClientConnection& client, const http::RequestHead& head, const http::Framing& framing)
-    : proxy_(proxy), client_(client), method_text_(head.method_text), target_(head.target), authority_(head.authority),
-      method_(head.method), minor_(head.minor), framing_(framing),
-      expects_continue_(head.expects_continue && framing.kind != http::BodyKind::none), keep_(head.keep_alive()),
-      upload_left_(framing.length), awaiting_continue_(expects_continue_), began_(Clock::now()), now_(began_),
-      client_active_(began_), upstream_active_(began_) {
+    : proxy_(proxy),
+      client_(client),
+      method_text_(head.method_text),
+      target_(head.target),
+      authority_(head.authority),
+      method_(head.method),
+      minor_(head.minor),
+      framing_(framing),
+      expects_continue_(head.expects_continue && framing.kind != http::BodyKind::none),
+      keep_(head.keep_alive()),
+      upload_left_(framing.length),
+      awaiting_continue_(expects_continue_),
+      began_(Clock::now()),
+      now_(began_),
+      client_active_(began_),
+      upstream_active_(began_) {
   ++proxy_.active;
   client_.in_exchange = true;
   if (framing.kind == http::BodyKind::none || (framing.kind == http::BodyKind::length && framing.length == 0)) {
@@ -78,7 +89,7 @@ Task<Exchange::After> Exchange::run() {
       ++claim_->target().requests;
       recycle_upstream();
       log();
-      co_return keep_ && upload_ == Upload::done ? After::keep : After::close;
+      co_return keep_&& upload_ == Upload::done ? After::keep : After::close;
     }
     upstream_.reset();
     const auto next = standing == Standing::attempt_failed ? next_try() : Retry::no;
@@ -124,8 +135,8 @@ Task<bool> Exchange::claim_target() {
       ++attempts_;
       co_return true;
     }
-    const bool may_wait = !route_->targets.empty() && now_ < began_ + proxy_.limits.hold &&
-                          proxy_.held.size() < proxy_.limits.max_held;
+    const bool may_wait =
+        !route_->targets.empty() && now_ < began_ + proxy_.limits.hold && proxy_.held.size() < proxy_.limits.max_held;
     if (!may_wait) co_return false;
     held_ = true;
     if (!co_await wait_for_target(began_ + proxy_.limits.hold)) co_return false;
@@ -287,11 +298,11 @@ Task<Exchange::After> Exchange::answer_own(const OwnAnswer& answer, bool may_kee
   keep_ = keep_ && may_keep && upload_ == Upload::done && !proxy_.draining && !client_.ended;
   status_ = answer.status;
   error_ = answer.reason;
-  const auto persistence = !keep_ ? http::Persistence::close
-                           : minor_ == 0 ? http::Persistence::keep_alive : http::Persistence::keep;
-  client_.out.write([&](http::Writer& out) {
-    write_own_answer(out, answer, method_ != http::Method::head, persistence);
-  });
+  const auto persistence = !keep_        ? http::Persistence::close
+                           : minor_ == 0 ? http::Persistence::keep_alive
+                                         : http::Persistence::keep;
+  client_.out.write(
+      [&](http::Writer& out) { write_own_answer(out, answer, method_ != http::Method::head, persistence); });
   bytes_out_ += client_.out.size();
   const bool sent = co_await flush(proxy_, client_);
   log();
@@ -299,8 +310,8 @@ Task<Exchange::After> Exchange::answer_own(const OwnAnswer& answer, bool may_kee
 }
 
 void Exchange::recycle_upstream() {
-  const bool clean = upstream_keeps_ && upload_ == Upload::done && !upstream_ended_ && up_in_.empty() &&
-                     up_sent_ == up_out_.size();
+  const bool clean =
+      upstream_keeps_ && upload_ == Upload::done && !upstream_ended_ && up_in_.empty() && up_sent_ == up_out_.size();
   if (!clean) return upstream_.reset();
   ++upstream_->exchanges;
   claim_->target().give_back(std::move(upstream_), now_);

@@ -106,12 +106,12 @@ class Exchange final : ClaimHolder {
   Buffer up_in_;
   http::HeadScanner scanner_;
   Answer answer_ = Answer::head;
-  http::Framing answer_framing_;   // as it comes
-  bool answer_chunked_ = false;    // as it goes out
+  http::Framing answer_framing_;  // as it comes
+  bool answer_chunked_ = false;   // as it goes out
   std::uint64_t answer_left_ = 0;
   http::ChunkedDecoder answer_decoder_;
-  bool answer_begun_ = false;      // any byte came
-  bool passed_on_ = false;         // any byte of it is on its way to the client
+  bool answer_begun_ = false;  // any byte came
+  bool passed_on_ = false;     // any byte of it is on its way to the client
   bool upstream_keeps_ = false, upstream_ended_ = false, upstream_deaf_ = false;
 
   std::optional<AttemptEnd> attempt_end_;

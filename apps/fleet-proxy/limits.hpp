@@ -10,19 +10,19 @@ namespace fleet::proxy {
 
 struct Limits {
   using Ms = std::chrono::milliseconds;
-  Ms handshake{5000};          // TLS
-  Ms head{10000};              // a request head, from its first byte, or from accept
-  Ms client_idle{30000};       // inactivity of the client within a request
-  Ms keep_alive{75000};        // between requests
-  Ms connect{1000};            // to an instance, on loopback
-  Ms upstream_idle{60000};     // to the first byte of an answer, and between its bytes
-  Ms pool_idle{4000};          // of a pooled connection to an instance
-  Ms fresh_enough{1000};       // pooled no longer than this, a connection may carry what must not be repeated (R4)
-  Ms hold{10000};              // a request waits this long for a target
-  Ms hold_retry{500};          // after refused connections, before the next round
-  Ms lingering{2000};          // reading on after a closing answer (W1)
-  Ms continue_after{1000};     // silence before our own 100 (P4)
-  Ms ejection{1000};           // of a target after kEjectAfter refused connections
+  Ms handshake{5000};       // TLS
+  Ms head{10000};           // a request head, from its first byte, or from accept
+  Ms client_idle{30000};    // inactivity of the client within a request
+  Ms keep_alive{75000};     // between requests
+  Ms connect{1000};         // to an instance, on loopback
+  Ms upstream_idle{60000};  // to the first byte of an answer, and between its bytes
+  Ms pool_idle{4000};       // of a pooled connection to an instance
+  Ms fresh_enough{1000};    // pooled no longer than this, a connection may carry what must not be repeated (R4)
+  Ms hold{10000};           // a request waits this long for a target
+  Ms hold_retry{500};       // after refused connections, before the next round
+  Ms lingering{2000};       // reading on after a closing answer (W1)
+  Ms continue_after{1000};  // silence before our own 100 (P4)
+  Ms ejection{1000};        // of a target after kEjectAfter refused connections
 
   std::uint32_t max_connections = 65536;
   std::uint32_t max_held = 1000;
@@ -32,11 +32,19 @@ struct Limits {
 
   // Sets the duration called `name`; false when there is none.
   bool set(std::string_view name, Ms value) {
-    const std::pair<std::string_view, Ms*> all[] = {
-        {"handshake", &handshake}, {"head", &head}, {"client-idle", &client_idle}, {"keep-alive", &keep_alive},
-        {"connect", &connect}, {"upstream-idle", &upstream_idle}, {"pool-idle", &pool_idle},
-        {"fresh-enough", &fresh_enough}, {"hold", &hold}, {"hold-retry", &hold_retry}, {"lingering", &lingering},
-        {"continue-after", &continue_after}, {"ejection", &ejection}};
+    const std::pair<std::string_view, Ms*> all[] = {{"handshake", &handshake},
+                                                    {"head", &head},
+                                                    {"client-idle", &client_idle},
+                                                    {"keep-alive", &keep_alive},
+                                                    {"connect", &connect},
+                                                    {"upstream-idle", &upstream_idle},
+                                                    {"pool-idle", &pool_idle},
+                                                    {"fresh-enough", &fresh_enough},
+                                                    {"hold", &hold},
+                                                    {"hold-retry", &hold_retry},
+                                                    {"lingering", &lingering},
+                                                    {"continue-after", &continue_after},
+                                                    {"ejection", &ejection}};
     for (const auto& [known, duration] : all) {
       if (known == name) return *duration = value, true;
     }

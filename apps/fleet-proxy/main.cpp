@@ -2,7 +2,6 @@
 // over that link; it opens no files.
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +9,7 @@
 #include <csignal>
 
 #include "core/log.hpp"
+#include "sandbox.hpp"
 #include "worker.hpp"
 
 namespace {
@@ -24,7 +24,9 @@ std::string set_timeout(proxy::Limits& limits, const std::string& text) {
   const auto equals = text.find('=');
   unsigned long long ms = 0;
   if (equals == std::string::npos || !CLI::detail::lexical_cast(text.substr(equals + 1), ms)) return "NAME=MS expected";
-  return limits.set(text.substr(0, equals), std::chrono::milliseconds(ms)) ? "" : "no such timeout: " + text.substr(0, equals);
+  return limits.set(text.substr(0, equals), std::chrono::milliseconds(ms))
+             ? ""
+             : "no such timeout: " + text.substr(0, equals);
 }
 
 // As many descriptors as allowed; two for each connection, and some for everything else.
@@ -36,14 +38,6 @@ void raise_descriptor_limit(proxy::Limits& limits) {
   ::getrlimit(RLIMIT_NOFILE, &limit);
   const auto affordable = limit.rlim_cur > 256 ? (limit.rlim_cur - 128) / 2 : 64;
   if (affordable < limits.max_connections) limits.max_connections = static_cast<std::uint32_t>(affordable);
-}
-
-// Memory of this process holds keys.
-void forbid_core_dumps() {
-  const rlimit none{};
-  ::setrlimit(RLIMIT_CORE, &none);
-  ::prctl(PR_SET_DUMPABLE, 0);
-  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
 bool inherited_link_is_there() {
@@ -79,8 +73,11 @@ int main(int argc, char** argv) {
     return 2;
   }
   raise_descriptor_limit(options.limits);
-  forbid_core_dumps();
   std::signal(SIGPIPE, SIG_IGN);
+  if (auto confined = proxy::confine(); !confined) {
+    spdlog::error("{}", confined.error().text);
+    return 1;
+  }
 
   boost::asio::io_context io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);
   proxy::Worker worker(io, os::Fd(kLinkFd), std::move(options));

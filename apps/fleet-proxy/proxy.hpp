@@ -77,12 +77,12 @@ struct ClientConnection {
   std::unique_ptr<Stream> stream;
   const std::string address;  // textual
   const bool https;
-  bool internal = false;      // the worker's own self test
+  bool internal = false;  // the worker's own self test
   Wakeup wakeup;
   Deadline deadline{wakeup};
   Buffer in, out;
-  bool ended = false;         // the client sends no more (W8)
-  bool cut = false;           // the worker's drain is over: stop where you are
+  bool ended = false;  // the client sends no more (W8)
+  bool cut = false;    // the worker's drain is over: stop where you are
   bool in_exchange = false;
 };
 

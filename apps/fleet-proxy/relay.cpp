@@ -96,7 +96,8 @@ bool Exchange::write_upstream() {
   const bool direct = !request_kept_ && framing_.kind == BodyKind::length && up_sent_ == up_out_.size();
   auto bytes = up_out_.data().substr(up_sent_);
   if (direct && upload_ == Upload::running) {
-    bytes = client_.in.data().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(upload_left_, client_.in.size())));
+    bytes =
+        client_.in.data().substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(upload_left_, client_.in.size())));
   }
   if (bytes.empty()) return false;
   const auto sent = upstream_->stream.write(bytes);
@@ -203,8 +204,9 @@ void Exchange::begin_answer(const http::ResponseHead& head, const http::Framing&
   }
   // P4: a client whose body nobody wants may or may not send it; only closing is unambiguous.
   if (proxy_.draining || client_.ended || awaiting_continue_) keep_ = false;
-  const auto persistence = !keep_ ? http::Persistence::close
-                           : minor_ == 0 ? http::Persistence::keep_alive : http::Persistence::keep;
+  const auto persistence = !keep_        ? http::Persistence::close
+                           : minor_ == 0 ? http::Persistence::keep_alive
+                                         : http::Persistence::keep;
   const http::ResponseRewrite rewrite{route_->rewrite_redirects, client_.https, authority_, claim_->target().port_text};
   client_.out.write([&](http::Writer& out) { http::write_response(out, head, out_framing, persistence, rewrite); });
   status_ = head.status;
@@ -223,14 +225,15 @@ bool Exchange::decode_body() {
   auto& out = client_.out;
   if (up_in_.empty()) {
     if (!upstream_ended_) return false;
-    if (answer_framing_.kind == BodyKind::until_close) end_answer();
-    else fail_attempt(AttemptEnd::closed);  // D5: cut short, and visibly so
+    if (answer_framing_.kind == BodyKind::until_close)
+      end_answer();
+    else
+      fail_attempt(AttemptEnd::closed);  // D5: cut short, and visibly so
     return true;
   }
   if (answer_framing_.kind == BodyKind::length) {
     if (out.empty()) return false;
-    const auto n = static_cast<std::size_t>(
-        std::min<std::uint64_t>(answer_left_, std::min(up_in_.size(), out.room())));
+    const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(answer_left_, std::min(up_in_.size(), out.room())));
     if (n == 0) return false;
     out.append(up_in_.data().substr(0, n));
     up_in_.consumed(n);

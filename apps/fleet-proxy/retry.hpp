@@ -17,14 +17,14 @@ enum class AttemptEnd : std::uint8_t {
 struct RetryFacts {
   AttemptEnd end = AttemptEnd::closed;
   bool client_gone = false;
-  bool answer_begun = false;       // any byte of an answer came, 1xx too
+  bool answer_begun = false;  // any byte of an answer came, 1xx too
   bool idempotent = false;
-  bool body_untouched = false;     // the application was waiting for a body (Expect) that never left
-  bool request_kept = true;        // all that was sent is still at hand to be sent again
-  std::uint64_t bytes_sent = 0;    // on this attempt
-  unsigned attempts = 1;           // so far, in this round
-  unsigned replays = 0;            // how often bytes were sent again so far
-  unsigned targets = 1;            // ready ones
+  bool body_untouched = false;   // the application was waiting for a body (Expect) that never left
+  bool request_kept = true;      // all that was sent is still at hand to be sent again
+  std::uint64_t bytes_sent = 0;  // on this attempt
+  unsigned attempts = 1;         // so far, in this round
+  unsigned replays = 0;          // how often bytes were sent again so far
+  unsigned targets = 1;          // ready ones
   bool budget_left = true;
 };
 
@@ -41,10 +41,10 @@ constexpr Retry decide_retry(const RetryFacts& facts) {
   if (facts.end == AttemptEnd::connect_failed) return Retry::elsewhere;  // R1
   if (!facts.budget_left) return Retry::no;                              // R9
   if (facts.end != AttemptEnd::closed && facts.end != AttemptEnd::target_gone) return Retry::no;
-  if (facts.bytes_sent == 0) return Retry::elsewhere;                    // R3
+  if (facts.bytes_sent == 0) return Retry::elsewhere;  // R3
   if (facts.replays > 0) return Retry::no;
-  if (facts.idempotent) return Retry::replay;                            // R2
-  return facts.body_untouched ? Retry::replay : Retry::no;               // D8, R3
+  if (facts.idempotent) return Retry::replay;               // R2
+  return facts.body_untouched ? Retry::replay : Retry::no;  // D8, R3
 }
 
 }  // namespace fleet::proxy

@@ -17,7 +17,8 @@ void Router::swap(const RouteTable& table) {
       for (const auto& target : release.targets) {
         named.insert(target.id);
         auto& known = targets_[target.id];
-        if (known && (known->endpoint != target.endpoint || known->gone())) leaving.push_back(std::exchange(known, nullptr));
+        if (known && (known->endpoint != target.endpoint || known->gone()))
+          leaving.push_back(std::exchange(known, nullptr));
         if (!known) known = std::make_shared<Target>(route.app, release.release, target, observer_);
         known->set_state(target.state);
         if (release.accepts == Accepts::everyone) out.targets.push_back(known);

@@ -8,7 +8,8 @@ Task<Result<>> self_test(Proxy& proxy, Door& door) {
   auto pair = os::unix_pair();
   if (!pair) co_return std::unexpected(pair.error());
   PlainStream ours(SocketPtr(new Socket(proxy.io, std::move(pair->first))));
-  door.admit(std::make_unique<PlainStream>(SocketPtr(new Socket(proxy.io, std::move(pair->second)))), "self", false, true);
+  door.admit(std::make_unique<PlainStream>(SocketPtr(new Socket(proxy.io, std::move(pair->second)))), "self", false,
+             true);
 
   Wakeup wakeup;
   Deadline deadline(wakeup);

@@ -119,7 +119,7 @@ Task<Exchange::After> Session::serve(std::size_t head_size) {
 
 // S22: what follows on this connection is not looked at any more.
 Task<Exchange::After> Session::refuse(const OwnAnswer& answer) {
-  ++proxy_.unrouted;
+  if (!client_.internal) ++proxy_.unrouted;
   client_.in.clear();
   client_.out.write([&](http::Writer& out) { write_own_answer(out, answer, true, http::Persistence::close); });
   co_return co_await flush(proxy_, client_) ? Exchange::After::close : Exchange::After::drop;

@@ -42,8 +42,14 @@ Target::Claim::~Claim() {
 }
 
 Target::Target(const std::string& app_name, std::uint64_t release_number, const fleet::Target& from, Observer& observer)
-    : id(from.id), app(app_name), release(release_number), endpoint(from.endpoint), address_text(to_string(endpoint)),
-      port_text(std::to_string(endpoint.port)), state_(from.state), observer_(observer) {
+    : id(from.id),
+      app(app_name),
+      release(release_number),
+      endpoint(from.endpoint),
+      address_text(to_string(endpoint)),
+      port_text(std::to_string(endpoint.port)),
+      state_(from.state),
+      observer_(observer) {
   address_size_ = fill_address(endpoint, address_);
 }
 
@@ -102,12 +108,14 @@ void Target::give_back(std::unique_ptr<Upstream> upstream, Clock::time_point now
 }
 
 void Target::discard(Upstream& upstream) {
-  const auto found = std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle.get() == &upstream; });
+  const auto found =
+      std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle.get() == &upstream; });
   if (found != idle_.end()) idle_.erase(found);
 }
 
 void Target::close_idle_since(Clock::time_point before) {
-  const auto kept = std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle->idle_since > before; });
+  const auto kept =
+      std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle->idle_since > before; });
   idle_.erase(idle_.begin(), kept);
 }
 

@@ -72,32 +72,32 @@ int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX*
   }
   auto* bytes = reinterpret_cast<unsigned char*>(const_cast<char*>(key->data()));
   char digest[] = "sha256";
-  const OSSL_PARAM params[] = {
-      OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, bytes + kTicketName, kTicketHmac),
-      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
-  const int ok = EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, bytes + kTicketName + kTicketHmac, iv,
-                                   encrypting) == 1 &&
-                 EVP_MAC_CTX_set_params(mac, params) == 1;
+  const OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, bytes + kTicketName, kTicketHmac),
+                               OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                               OSSL_PARAM_construct_end()};
+  const int ok =
+      EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, bytes + kTicketName + kTicketHmac, iv, encrypting) == 1 &&
+      EVP_MAC_CTX_set_params(mac, params) == 1;
   if (!ok) return -1;
   return encrypting || newest ? 1 : 2;  // 2: valid, and to be renewed with the newest key
 }
 
 Result<> configure(SSL_CTX* context) {
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                   SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                                SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+                                   SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_mode(context,
+                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context, 1);
   SSL_CTX_set_max_early_data(context, 0);
   static constexpr unsigned char kSessionContext[] = "fleet";
-  const bool ok =
-      SSL_CTX_set_session_id_context(context, kSessionContext, sizeof kSessionContext - 1) == 1 &&
-      SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
-      SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") == 1 &&
-      SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1;
+  const bool ok = SSL_CTX_set_session_id_context(context, kSessionContext, sizeof kSessionContext - 1) == 1 &&
+                  SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
+                  SSL_CTX_set_ciphersuites(
+                      context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") == 1 &&
+                  SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1;
   if (!ok) return fail(openssl_error("cannot set up TLS"));
   SSL_CTX_set_tlsext_servername_callback(context, choose_certificate);
   SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
@@ -151,7 +151,7 @@ Result<std::shared_ptr<const TlsContexts>> TlsContexts::make(const wire::Keys& k
     }
     ++place;
   }
-  if (made->contexts_.empty()) return fail(ErrorKind::usage, "no certificate given");
+  if (made->contexts_.empty()) return std::shared_ptr<const TlsContexts>();
   return std::shared_ptr<const TlsContexts>(std::move(made));
 }
 
@@ -266,9 +266,7 @@ bool TlsStream::can_read() const {
   return socket_->readable || SSL_has_pending(ssl_) == 1;
 }
 
-bool TlsStream::can_write() const {
-  return write_wants_ == Wants::write ? socket_->writable : socket_->readable;
-}
+bool TlsStream::can_write() const { return write_wants_ == Wants::write ? socket_->writable : socket_->readable; }
 
 void TlsStream::arm_read() { read_wants_ == Wants::write ? socket_->arm_write() : socket_->arm_read(); }
 void TlsStream::arm_write() { write_wants_ == Wants::write ? socket_->arm_write() : socket_->arm_read(); }

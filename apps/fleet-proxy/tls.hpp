@@ -16,7 +16,7 @@ namespace fleet::proxy {
 // Immutable; connections that began with it keep it alive.
 class TlsContexts {
  public:
-  // Errors name the certificate by its place, and never quote a key.
+  // Null without certificates: then there is no https. Errors name the certificate by its place, and never quote a key.
   static Result<std::shared_ptr<const TlsContexts>> make(const wire::Keys& keys);
   ~TlsContexts();
 

@@ -19,9 +19,16 @@ void rethrow(std::exception_ptr error) {
 }  // namespace
 
 Worker::Worker(asio::io_context& io, os::Fd link_listener, WorkerOptions options)
-    : io_(io), options_(std::move(options)), proxy_(io, options_.limits, *this),
-      door_(proxy_, [this] { if (state_ == State::draining) finished(); }),
-      link_listener_(io, link_listener.release()), ticker_(io), drain_timer_(io) {}
+    : io_(io),
+      options_(std::move(options)),
+      proxy_(io, options_.limits, *this),
+      door_(proxy_,
+            [this] {
+              if (state_ == State::draining) finished();
+            }),
+      link_listener_(io, link_listener.release()),
+      ticker_(io),
+      drain_timer_(io) {}
 
 void Worker::start() {
   asio::co_spawn(io_, accept_links(), rethrow);
@@ -35,7 +42,11 @@ Task<> Worker::accept_links() {
     auto [error] = co_await link_listener_.async_wait(asio::posix::descriptor_base::wait_read, net::use_result);
     if (error) co_return;
     os::Fd fd(::accept4(link_listener_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (!fd) continue;
+    if (!fd) {  // out of descriptors, or the peer gave up; either way not at once again
+      net::Timer pause(io_, Watchdog::kTick);
+      co_await pause.async_wait(net::use_result);
+      continue;
+    }
     if (link_) link_->close();
     link_ = std::make_shared<net::Channel>(io_, std::move(fd));
     asio::co_spawn(io_, serve_link(++links_), rethrow);
@@ -113,8 +124,10 @@ Result<> Worker::take_listeners(net::Incoming& message) {
 Result<> Worker::take_keys(const net::Incoming& message) {
   TRY(const auto keys, message.as<wire::Keys>());
   wire::KeysAck ack;
-  if (auto contexts = TlsContexts::make(keys)) proxy_.tls = std::move(*contexts);
-  else ack.error = contexts.error().text;
+  if (auto contexts = TlsContexts::make(keys))
+    proxy_.tls = std::move(*contexts);
+  else
+    ack.error = contexts.error().text;
   say(ack);
   return {};
 }

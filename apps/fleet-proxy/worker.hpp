@@ -61,7 +61,7 @@ class Worker final : Target::Observer {
   State state_ = State::fresh;
   bool proving_ = false;
   std::uint32_t cut_ = 0;
-  std::set<std::string> reported_;      // draining targets that TargetDrained was said for
+  std::set<std::string> reported_;  // draining targets that TargetDrained was said for
   std::optional<wire::Stats> last_stats_;
   net::Timer ticker_, drain_timer_;
 };

@@ -31,8 +31,10 @@ Parsed<ChunkedDecoder::Step> ChunkedDecoder::next(std::string_view in) {
         break;
       case State::extension:  // S15: dropped, and capped over the whole message
         if (++extensions_ > kMaxExtensions) return refuse(Fault::bad_chunk);
-        if (c == '\r') state_ = State::size_lf;
-        else if (!chars::is(c, chars::value)) return refuse(Fault::bad_chunk);  // S14
+        if (c == '\r')
+          state_ = State::size_lf;
+        else if (!chars::is(c, chars::value))
+          return refuse(Fault::bad_chunk);  // S14
         break;
       case State::size_lf:
         if (c != '\n') return refuse(Fault::bad_chunk);
@@ -55,14 +57,19 @@ Parsed<ChunkedDecoder::Step> ChunkedDecoder::next(std::string_view in) {
         break;
       case State::line_first:
         if (++trailers_ > kMaxTrailers) return refuse(Fault::bad_chunk);
-        if (c == '\r') state_ = State::last_lf;
-        else if (chars::is(c, chars::token)) state_ = State::line;
-        else return refuse(Fault::bad_chunk);
+        if (c == '\r')
+          state_ = State::last_lf;
+        else if (chars::is(c, chars::token))
+          state_ = State::line;
+        else
+          return refuse(Fault::bad_chunk);
         break;
       case State::line:
         if (++trailers_ > kMaxTrailers) return refuse(Fault::bad_chunk);
-        if (c == '\r') state_ = State::line_lf;
-        else if (!chars::is(c, chars::value)) return refuse(Fault::bad_chunk);
+        if (c == '\r')
+          state_ = State::line_lf;
+        else if (!chars::is(c, chars::value))
+          return refuse(Fault::bad_chunk);
         break;
       case State::line_lf:
         if (c != '\n') return refuse(Fault::bad_chunk);

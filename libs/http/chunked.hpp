@@ -25,7 +25,18 @@ class ChunkedDecoder {
 
  private:
   enum class State : std::uint8_t {
-    size_first, size, extension, size_lf, data, data_cr, data_lf, line_first, line, line_lf, last_lf, done
+    size_first,
+    size,
+    extension,
+    size_lf,
+    data,
+    data_cr,
+    data_lf,
+    line_first,
+    line,
+    line_lf,
+    last_lf,
+    done
   };
   State state_ = State::size_first;
   std::uint64_t left_ = 0;  // of the current chunk

@@ -27,8 +27,8 @@ enum class FieldId : std::uint8_t {
   forwarded,
   x_forwarded,  // X-Forwarded-For, -Proto, -Host, -Port
   x_real_ip,
-  x_fleet,      // X-Fleet-*: ours alone
-  proxy,        // Proxy: read by CGI as HTTP_PROXY
+  x_fleet,  // X-Fleet-*: ours alone
+  proxy,    // Proxy: read by CGI as HTTP_PROXY
   location,
   content_location,
   refresh,

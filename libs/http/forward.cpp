@@ -120,8 +120,8 @@ void write_response(Writer& out, const ResponseHead& head, const Framing& framin
   write_status_line(out, head);
   for (const auto& field : head.fields) {
     if (is_ours_or_hop_by_hop(field)) continue;
-    const bool names_url = field.id == FieldId::location || field.id == FieldId::content_location ||
-                           field.id == FieldId::refresh;
+    const bool names_url =
+        field.id == FieldId::location || field.id == FieldId::content_location || field.id == FieldId::refresh;
     if (names_url && rewrite.redirects) {
       write_rewritten(out, field, rewrite);
     } else {

@@ -25,8 +25,8 @@ struct ResponseRewrite {
 
 // How the connection to the client goes on after this answer.
 enum class Persistence : std::uint8_t {
-  keep,         // nothing need be said
-  keep_alive,   // said, for HTTP/1.0
+  keep,        // nothing need be said
+  keep_alive,  // said, for HTTP/1.0
   close,
 };
 

@@ -75,9 +75,12 @@ Parsed<> apply_connection(FieldList& fields, ConnectionOptions& options) {
     if (connection.id != FieldId::connection) continue;
     for_each_element(connection.value, [&](std::string_view option) {
       if (++count > kMaxConnectionOptions) return;
-      if (iequals(option, "close")) options.close = true;
-      else if (iequals(option, "keep-alive")) options.keep_alive = true;
-      else if (iequals(option, "upgrade")) options.upgrade = true;
+      if (iequals(option, "close"))
+        options.close = true;
+      else if (iequals(option, "keep-alive"))
+        options.keep_alive = true;
+      else if (iequals(option, "upgrade"))
+        options.upgrade = true;
       for (auto& field : fields) {
         if (iequals(field.name, option)) field.named_by_connection = true;
       }
@@ -134,9 +137,8 @@ Parsed<> settle_expectation(RequestHead& head) {
 }  // namespace
 
 Parsed<std::size_t> HeadScanner::scan(std::string_view bytes) {
-  for (;;) {
-    const auto* found = static_cast<const char*>(
-        std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_));
+  while (scanned_ < bytes.size()) {
+    const auto* found = static_cast<const char*>(std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_));
     if (!found) break;
     const auto at = static_cast<std::size_t>(found - bytes.data());
     if (at == 0 || bytes[at - 1] != '\r') return refuse(Fault::bare_line_feed);  // S9

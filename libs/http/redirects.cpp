@@ -6,9 +6,7 @@
 namespace fleet::http {
 namespace {
 
-bool is_loopback(std::string_view host) {
-  return host == "127.0.0.1" || host == "[::1]" || iequals(host, "localhost");
-}
+bool is_loopback(std::string_view host) { return host == "127.0.0.1" || host == "[::1]" || iequals(host, "localhost"); }
 
 // Does this authority, in an http URL, mean the application that answered?
 bool names_upstream(std::string_view text, const ResponseRewrite& rewrite) {

@@ -22,7 +22,9 @@ class Writer {
     at_ += text.size();
   }
   template <class... T>
-  void put_all(const T&... parts) { (put(parts), ...); }
+  void put_all(const T&... parts) {
+    (put(parts), ...);
+  }
   void put_number(std::uint64_t value, int base = 10) {
     char digits[24];
     const auto end = std::to_chars(digits, digits + sizeof digits, value, base).ptr;

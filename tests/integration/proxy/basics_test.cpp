@@ -75,13 +75,17 @@ TEST(Proxy, RewritesTheRedirectsOfAnApplicationThatKnowsNothingOfIt) {
     OriginConnection::Request request;
     while (connection.read_request(request)) {
       const auto at = request.head.find("X-To: ") + 6;
-      if (!connection.answer("", "Location: " + request.head.substr(at, request.head.find("\r\n", at) - at) + "\r\n", 302)) return;
+      if (!connection.answer("", "Location: " + request.head.substr(at, request.head.find("\r\n", at) - at) + "\r\n",
+                             302))
+        return;
     }
   });
   WorkerProcess worker;
   worker.start(slot, {route_to({{"a", origin.port()}})});
   Client client(slot.https, Client::Tls{"shop.test"});
-  const auto location = [&](const std::string& to) { return client.get("/", "shop.test", "X-To: " + to + "\r\n").field("Location"); };
+  const auto location = [&](const std::string& to) {
+    return client.get("/", "shop.test", "X-To: " + to + "\r\n").field("Location");
+  };
   EXPECT_EQ(location("http://127.0.0.1:" + std::to_string(origin.port()) + "/x?y"), "https://shop.test/x?y");
   EXPECT_EQ(location("http://shop.test/x"), "https://shop.test/x");
   EXPECT_EQ(location("/relative"), "/relative");
@@ -140,6 +144,14 @@ TEST(Proxy, TurnsNobodyAwayButPausesAtItsMostConnections) {
   EXPECT_TRUE(waiting.quiet(50));
   clients.pop_back();
   EXPECT_EQ(waiting.read_answer().status, 200);
+}
+
+TEST(Proxy, IsConfinedBeforeItMeetsTheNetwork) {
+  WorkerProcess worker;
+  EXPECT_EQ(worker.status_number("NoNewPrivs:"), 1);
+#ifndef __SANITIZE_ADDRESS__
+  EXPECT_EQ(worker.status_number("Seccomp:"), 2);
+#endif
 }
 
 TEST(Proxy, SaysOnItsOwnWhatItIsAndWhyItCannotStart) {

@@ -12,10 +12,10 @@
 namespace fleet::test {
 
 struct Answer {
-  int status = 0;       // 0: no answer
-  std::string head;     // status line and fields, each line with its CRLF
-  std::string body;     // decoded
-  bool whole = false;   // it ended as its framing says
+  int status = 0;                                    // 0: no answer
+  std::string head;                                  // status line and fields, each line with its CRLF
+  std::string body;                                  // decoded
+  bool whole = false;                                // it ended as its framing says
   std::string field(const std::string& name) const;  // empty: absent
   int count(const std::string& text) const;          // occurrences in the head
 };
@@ -36,8 +36,8 @@ class Client {
   Answer get(const std::string& path, const std::string& host = "shop.test", const std::string& fields = "");
   Answer post(const std::string& path, const std::string& body, const std::string& fields = "");
   std::string read_some(std::size_t most = 65536);  // empty: the end, or an error
-  bool at_end();                                     // the server has closed; waits for it up to 10 s
-  bool quiet(int ms);                                // nothing arrives, not even an end, for this long
+  bool at_end();                                    // the server has closed; waits for it up to 10 s
+  bool quiet(int ms);                               // nothing arrives, not even an end, for this long
   void end_output();
   void reset();
   std::string certificate_name() const;

@@ -30,7 +30,8 @@ TEST_F(ProxyFraming, S22RefusesSmugglingClosesAndSendsNothingOn) {
   serve(always("ok"));
   const std::string smuggled = "GET /admin HTTP/1.1\r\nHost: shop.test\r\n\r\n";
   for (const std::string& attempt : {
-           std::string("POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+           std::string("POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 4\r\nTransfer-Encoding: "
+                       "chunked\r\n\r\n0\r\n\r\n"),
            std::string("POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 0\r\nContent-Length: 44\r\n\r\n"),
            std::string("POST / HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: xchunked\r\n\r\n"),
            std::string("POST / HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n"),
@@ -68,7 +69,9 @@ TEST_F(ProxyFraming, S15DropsChunkExtensionsAndTrailers) {
     connection.answer(body);
   });
   Client client(slot.http);
-  client.send("POST / HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\n3;ext=\"x\"\r\nabc\r\n0\r\nX-T: 1\r\n\r\n");
+  client.send(
+      "POST / HTTP/1.1\r\nHost: shop.test\r\nTransfer-Encoding: chunked\r\n\r\n3;ext=\"x\"\r\nabc\r\n0\r\nX-T: "
+      "1\r\n\r\n");
   EXPECT_EQ(client.read_answer().body, "3\r\nabc\r\n0\r\n\r\n");
 }
 
@@ -79,8 +82,9 @@ TEST_F(ProxyFraming, S19FramesTheBodyOfAGetExactly) {
     }
   });
   Client client(slot.http);
-  client.send("GET /1 HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 5\r\n\r\nhello"
-              "GET /2 HTTP/1.1\r\nHost: shop.test\r\n\r\n");
+  client.send(
+      "GET /1 HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 5\r\n\r\nhello"
+      "GET /2 HTTP/1.1\r\nHost: shop.test\r\n\r\n");
   EXPECT_EQ(client.read_answer().body, "GET /1 HTTP/1.1|hello");
   EXPECT_EQ(client.read_answer().body, "GET /2 HTTP/1.1|");
 }
@@ -255,7 +259,8 @@ TEST_F(ProxyFraming, W9CancelsTheUpstreamRequestWhenTheClientResets) {
 
 TEST_F(ProxyFraming, TellsTimeoutsApart) {
   serve([](OriginConnection& connection) { connection.read_some(), connection.read_some(); },
-        {"--timeout", "head=100", "--timeout", "client-idle=100", "--timeout", "upstream-idle=300", "--timeout", "keep-alive=100"});
+        {"--timeout", "head=100", "--timeout", "client-idle=100", "--timeout", "upstream-idle=300", "--timeout",
+         "keep-alive=100"});
   Client silent(slot.http), slow_head(slot.http), slow_body(slot.http), patient(slot.http);
   slow_head.send("GET / HT");
   slow_body.send("POST / HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 5\r\n\r\nab");

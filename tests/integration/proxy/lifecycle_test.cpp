@@ -38,7 +38,8 @@ class Load {
     std::unique_ptr<Client> client;
     for (int i = 0; !stopping_; ++i) {
       if (!client) {
-        client = std::make_unique<Client>(tls ? slot.https : slot.http, tls ? std::optional(Client::Tls{"shop.test"}) : std::nullopt);
+        client = std::make_unique<Client>(tls ? slot.https : slot.http,
+                                          tls ? std::optional(Client::Tls{"shop.test"}) : std::nullopt);
       }
       const auto answer = i % 3 == 0 ? client->post("/", "body") : client->get("/");
       answer.status == 200 && answer.whole ? ++done : ++failed;
@@ -125,7 +126,11 @@ TEST(ProxyTables, D2HoldsRequestsUntilATargetIsReady) {
 TEST(ProxyTables, Answers503WithRetryAfterWhenNoTargetComes) {
   Slot slot;
   WorkerProcess worker({"--timeout", "hold=100"});
-  worker.start(slot, {route_to({{"a", 1, TargetState::draining}}), [] { auto r = route_to({}); r.path = "/none"; return r; }()});
+  worker.start(slot, {route_to({{"a", 1, TargetState::draining}}), [] {
+                        auto r = route_to({});
+                        r.path = "/none";
+                        return r;
+                      }()});
   Client client(slot.http);
   const auto answer = client.get("/");
   EXPECT_EQ(answer.status, 503);
@@ -201,7 +206,8 @@ TEST(ProxyWorker, W3DoesNotProcessWhatIsPipelinedBehindAClosingAnswer) {
   WorkerProcess worker;
   worker.start(slot, {route_to({{"a", origin.port()}})});
   Client client(slot.http);
-  client.send("GET /1 HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\nGET /2 HTTP/1.1\r\nHost: shop.test\r\n\r\n");
+  client.send(
+      "GET /1 HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\nGET /2 HTTP/1.1\r\nHost: shop.test\r\n\r\n");
   EXPECT_EQ(client.read_answer().body, "ok");
   EXPECT_TRUE(client.at_end());
   EXPECT_EQ(requests, 1);

@@ -23,11 +23,12 @@ class OriginConnection {
     bool has(const std::string& text) const { return head.find(text) != std::string::npos; }
   };
   bool read_head(std::string& head);
-  bool read_request(Request& request);     // false: the peer is gone
-  std::string read_some();                 // empty: the end
+  bool read_request(Request& request);  // false: the peer is gone
+  std::string read_some();              // empty: the end
   bool send(std::string_view bytes);
   bool answer(const std::string& body, const std::string& extra = "", int status = 200);
   int fd() const { return fd_.get(); }
+  void close() { fd_.reset(); }
   void reset();
 
  private:

@@ -1,6 +1,8 @@
 // PROXY-RULES R over real sockets.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "client.hpp"
 #include "origin.hpp"
 #include "worker_process.hpp"
@@ -99,17 +101,20 @@ TEST(ProxyRetry, R4NeverSendsAPostOnAConnectionThatHasBeenIdle) {
 
 TEST(ProxyRetry, R4NeverReusesAConnectionThatHasEnded) {
   Slot slot;
-  Origin origin([](OriginConnection& connection) {  // says nothing of closing, and closes
+  std::atomic<int> closed = 0;
+  Origin origin([&](OriginConnection& connection) {  // says nothing of closing, and closes
     OriginConnection::Request request;
-    if (connection.read_request(request)) connection.answer("ok");
+    if (!connection.read_request(request)) return;
+    connection.answer("ok");
+    connection.close();
+    ++closed;
   });
   WorkerProcess worker;
   worker.start(slot, {route_to({{"a", origin.port()}})});
   Client client(slot.http);
-  for (int i = 0; i < 20; ++i) {
-    EXPECT_EQ(client.get("/").status, 200);
+  for (int i = 1; i <= 40; ++i) {
     EXPECT_EQ(client.post("/", "x").status, 200);
-    ::usleep(2000);  // the end may need a moment to arrive; R3 forbids what would hide it
+    while (closed < i) std::this_thread::yield();
   }
 }
 
@@ -160,17 +165,22 @@ TEST(ProxyRetry, R11DeliversAnAnswerThatComesWhileTheUploadStillRuns) {
 
 TEST(ProxyRetry, R12DiscardsAPooledConnectionWithUnaskedBytes) {
   Slot slot;
-  Origin origin([](OriginConnection& connection) {
+  std::atomic<int> poisoned = 0;
+  Origin origin([&](OriginConnection& connection) {
     OriginConnection::Request request;
     while (connection.read_request(request)) {
       connection.answer("ok");
       connection.answer("poison", "", 408);
+      ++poisoned;
     }
   });
   WorkerProcess worker;
   worker.start(slot, {route_to({{"a", origin.port()}})});
   Client client(slot.http);
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(client.get("/").body, "ok");
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(client.get("/").body, "ok");
+    while (poisoned <= i) std::this_thread::yield();
+  }
 }
 
 }  // namespace

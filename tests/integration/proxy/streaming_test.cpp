@@ -49,9 +49,9 @@ class ProxyStreaming : public testing::Test {
   void SetUp() override {
     worker.start(slot, {route_to({{"a", origin.port()}})});
     Client(slot.https, Client::Tls{"shop.test"}).get("/warm", "nobody.test");
-    before = worker.rss_kib("VmHWM:");
+    before = worker.status_number("VmHWM:");
   }
-  void TearDown() override { EXPECT_LE(worker.rss_kib("VmHWM:") - before, kMostKib); }
+  void TearDown() override { EXPECT_LE(worker.status_number("VmHWM:") - before, kMostKib); }
   std::uint64_t download(Client& client, const std::string& path) {
     client.send("GET " + path + " HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n");
     std::uint64_t got = 0;

@@ -61,7 +61,8 @@ wire::Certificate make_certificate(const std::string& common_name, const std::ve
   X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
   X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
   auto* name = X509_get_subject_name(certificate);
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(common_name.c_str()), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(common_name.c_str()), -1,
+                             -1, 0);
   X509_set_issuer_name(certificate, name);
   std::string names;
   for (const auto& dns : dns_names) names += (names.empty() ? "DNS:" : ",DNS:") + dns;
@@ -241,7 +242,7 @@ int WorkerProcess::wait_exit() {
   return -1;
 }
 
-long WorkerProcess::rss_kib(const char* key) const {
+long WorkerProcess::status_number(const char* key) const {
   std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
   for (std::string word; status >> word;) {
     if (word == key) {

@@ -41,10 +41,12 @@ class WorkerProcess {
   // The whole handshake up to accepting.
   void start(const Slot& slot, std::vector<Route> routes);
 
-  void dial();       // a new link; checks the hello
+  void dial();  // a new link; checks the hello
   void hang_up() { link_.reset(), fds_.clear(), reader_ = {}; }
   template <class M>
-  void send(const M& message, const std::vector<int>& fds = {}) { send_bytes(wire::frame(message, fds.size()), fds); }
+  void send(const M& message, const std::vector<int>& fds = {}) {
+    send_bytes(wire::frame(message, fds.size()), fds);
+  }
   // The next message of this kind within 10 s; others are skipped. A test failure, and a default value, if none comes.
   template <class M>
   M expect(std::vector<os::Fd>* fds = nullptr) {
@@ -61,9 +63,9 @@ class WorkerProcess {
 
   wire::WorkerHello hello;
   pid_t pid() const { return pid_; }
-  int wait_exit();                    // exit code, -1 after 10 s
-  long rss_kib(const char* key = "VmRSS:") const;
-  std::string access_log() const;     // of app "shop", so far
+  int wait_exit();                            // exit code, -1 after 10 s
+  long status_number(const char* key) const;  // of /proc/PID/status; memory in KiB
+  std::string access_log() const;             // of app "shop", so far
   std::uint64_t generation = 0;
 
  private:

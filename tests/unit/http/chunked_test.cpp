@@ -56,8 +56,8 @@ TEST(HttpChunked, IsNotAtItsEndBeforeTheLastChunk) {
 }
 
 TEST(HttpFraming, S13RefusesBadChunkSizes) {
-  for (const char* bad : {"0x1\r\n", "+1\r\n", "-1\r\n", "00000000000000001\r\n", "ffffffffffffffff\r\n", "g\r\n", "\r\n",
-                          " 1\r\n", "1 \r\n", "8000000000000000\r\n", ";x\r\n"}) {
+  for (const char* bad : {"0x1\r\n", "+1\r\n", "-1\r\n", "00000000000000001\r\n", "ffffffffffffffff\r\n", "g\r\n",
+                          "\r\n", " 1\r\n", "1 \r\n", "8000000000000000\r\n", ";x\r\n"}) {
     EXPECT_FALSE(decode(bad)) << bad;
   }
   EXPECT_TRUE(decode("7fffffffffffffff\r\nx"));

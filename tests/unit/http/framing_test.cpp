@@ -64,7 +64,8 @@ TEST(HttpFraming, S4RefusesLengthsThatAreNotPlainDigitsBelow2To63) {
 }
 
 TEST(HttpFraming, S5RefusesTransferCodingsOtherThanOneFinalChunked) {
-  for (const char* bad : {"gzip, chunked", "chunked, chunked", "chunked, gzip", "identity", "xchunked", "", "chunked,"}) {
+  for (const char* bad :
+       {"gzip, chunked", "chunked, chunked", "chunked, gzip", "identity", "xchunked", "", "chunked,"}) {
     EXPECT_EQ(with_fields(std::string("Transfer-Encoding: ") + bad + "\r\n"), 400) << bad;
   }
   EXPECT_EQ(with_fields("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 400);

@@ -45,7 +45,8 @@ TEST(HttpForward, P1RemovesHopByHopFieldsBeforeItAddsItsOwn) {
 }
 
 TEST(HttpForward, P1KeepsHostThoughConnectionNamesIt) {
-  EXPECT_EQ(forwarded("GET / HTTP/1.1\r\nHost: h\r\nConnection: Host\r\n\r\n"), "GET / HTTP/1.1\r\nHost: h\r\n" + kOurs);
+  EXPECT_EQ(forwarded("GET / HTTP/1.1\r\nHost: h\r\nConnection: Host\r\n\r\n"),
+            "GET / HTTP/1.1\r\nHost: h\r\n" + kOurs);
 }
 
 TEST(HttpForward, P2StripsInternalFieldsAndProxy) {
@@ -54,9 +55,11 @@ TEST(HttpForward, P2StripsInternalFieldsAndProxy) {
 }
 
 TEST(HttpForward, P8ReplacesWhatAnUntrustedPeerSaysAboutItself) {
-  EXPECT_EQ(forwarded("GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: ftp\r\n"
-                      "X-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\nX-Real-IP: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\n\r\n"),
-            "GET / HTTP/1.1\r\nHost: h\r\n" + kOurs);
+  EXPECT_EQ(
+      forwarded(
+          "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: ftp\r\n"
+          "X-Forwarded-Host: evil\r\nX-Forwarded-Port: 1\r\nX-Real-IP: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\n\r\n"),
+      "GET / HTTP/1.1\r\nHost: h\r\n" + kOurs);
 }
 
 TEST(HttpForward, P8QuotesIpv6AndTellsThePortThatTheClientUsed) {
@@ -86,8 +89,8 @@ Route route(std::vector<std::string> hosts, std::string path) {
 }
 
 TEST(HttpRoutes, TakesTheLongestPathOfTheExactHostElseOfAnyHost) {
-  const RouteIndex index({route({"a"}, "/"), route({"a"}, "/api"), route({"a", "b"}, "/api/v2/"), route({}, "/"),
-                          route({"c"}, "/only")});
+  const RouteIndex index(
+      {route({"a"}, "/"), route({"a"}, "/api"), route({"a", "b"}, "/api/v2/"), route({}, "/"), route({"c"}, "/only")});
   EXPECT_EQ(index.match("a", "/x"), 0u);
   EXPECT_EQ(index.match("a", "/api"), 1u);
   EXPECT_EQ(index.match("a", "/api/"), 1u);

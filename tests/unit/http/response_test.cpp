@@ -50,7 +50,8 @@ TEST(HttpResponse, S21HasNoBodyForHead1xx204And304WhateverTheLengthSays) {
   EXPECT_EQ(framing_of("HTTP/1.1 304 X\r\nTransfer-Encoding: chunked\r\n\r\n")->kind, BodyKind::none);
 }
 
-std::string written(std::string_view text, Persistence persistence, const ResponseRewrite& rewrite, Method method = Method::get) {
+std::string written(std::string_view text, Persistence persistence, const ResponseRewrite& rewrite,
+                    Method method = Method::get) {
   ResponseHead head;
   EXPECT_TRUE(parse_response(text, head));
   const auto framing = response_framing(head, method);
@@ -93,7 +94,8 @@ TEST(HttpRedirects, P10RewritesOnlyWhatNamesTheUpstream) {
   }
   const ResponseRewrite plain{true, false, "shop.example.com", "20001"};
   EXPECT_EQ(location("http://127.0.0.1:20001/x", plain), "http://shop.example.com/x");
-  EXPECT_EQ(location("http://127.0.0.1:20001/x", {false, true, "shop.example.com", "20001"}), "http://127.0.0.1:20001/x");
+  EXPECT_EQ(location("http://127.0.0.1:20001/x", {false, true, "shop.example.com", "20001"}),
+            "http://127.0.0.1:20001/x");
 }
 
 TEST(HttpRedirects, P10RewritesContentLocationAndRefresh) {

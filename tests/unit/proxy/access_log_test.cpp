@@ -13,10 +13,11 @@ TEST(AccessLog, WritesOneJsonObjectALine) {
   entry.first_byte = std::chrono::microseconds(1234), entry.total = std::chrono::microseconds(56007);
   std::string line;
   append_line(line, entry, std::chrono::system_clock::time_point(std::chrono::milliseconds(1795390270123)));
-  EXPECT_EQ(line,
-            "{\"ts\":\"2026-11-22T23:31:10.123Z\",\"app\":\"shop\",\"release\":7,\"target\":\"shop-7-0\","
-            "\"upstream\":\"127.0.0.1:20001\",\"client\":\"192.0.2.7\",\"method\":\"GET\",\"host\":\"h\",\"path\":\"/x\","
-            "\"status\":200,\"bytes_in\":3,\"bytes_out\":4,\"first_byte_ms\":1.234,\"total_ms\":56.007}\n");
+  EXPECT_EQ(
+      line,
+      "{\"ts\":\"2026-11-22T23:31:10.123Z\",\"app\":\"shop\",\"release\":7,\"target\":\"shop-7-0\","
+      "\"upstream\":\"127.0.0.1:20001\",\"client\":\"192.0.2.7\",\"method\":\"GET\",\"host\":\"h\",\"path\":\"/x\","
+      "\"status\":200,\"bytes_in\":3,\"bytes_out\":4,\"first_byte_ms\":1.234,\"total_ms\":56.007}\n");
 }
 
 TEST(AccessLog, EscapesWhateverCouldForgeALine) {
