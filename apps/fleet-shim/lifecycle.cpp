@@ -62,7 +62,7 @@ Actions Lifecycle::cleared() {
   return {.announce = true, .leave = leave_when_done_};
 }
 
-Actions Lifecycle::dismiss() { return {.leave = phase_ == Phase::done}; }
+Actions Lifecycle::dismiss() { return {.leave = phase_ == Phase::done || phase_ == Phase::empty}; }
 
 Actions Lifecycle::tick(Time now) {
   if (!deadline_ || now < *deadline_) return {};

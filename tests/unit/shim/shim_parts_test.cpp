@@ -71,8 +71,8 @@ TEST(Lifecycle, TellsTheEndOnceNothingIsLeftOrAfterTryingLongEnough) {
   EXPECT_EQ(life.phase(), Phase::done);
 }
 
-TEST(Lifecycle, IsDismissedOnlyWhenDone) {
-  EXPECT_FALSE(Lifecycle(kStart, seconds(10)).dismiss().leave);
+TEST(Lifecycle, IsDismissedOnlyWhenNothingRuns) {
+  EXPECT_TRUE(Lifecycle(kStart, seconds(10)).dismiss().leave);
   EXPECT_FALSE(running().dismiss().leave);
   EXPECT_FALSE(clearing().dismiss().leave);
   EXPECT_TRUE(done().dismiss().leave);
