@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include <cerrno>
+
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
 namespace fleet {
@@ -10,7 +12,9 @@ namespace fleet {
 using Watched = net::asio::posix::basic_stream_descriptor<net::Executor>;
 
 net::Task<Result<os::ExitStatus>> wait_exit(net::asio::io_context& io, os::Process process) {
-  Watched watched(io, ::fcntl(process.pidfd.get(), F_DUPFD_CLOEXEC, 3));
+  const int copy = ::fcntl(process.pidfd.get(), F_DUPFD_CLOEXEC, 3);
+  if (copy < 0) co_return fail_errno("cannot wait for a child", errno);
+  Watched watched(io, copy);
   for (;;) {
     auto status = os::reap(process.pidfd);
     if (!status) co_return std::unexpected(status.error());
@@ -27,10 +31,11 @@ net::Task<Result<os::ExitStatus>> run_child(net::asio::io_context& io, os::Spawn
   const auto expired = std::make_shared<bool>(false);
   const auto pidfd = std::make_shared<os::Fd>(::fcntl(process->pidfd.get(), F_DUPFD_CLOEXEC, 3));
   net::Timer timer(io, timeout);
-  timer.async_wait([expired, pidfd](boost::system::error_code error) {
-    if (error) return;
+  timer.async_wait([expired, pidfd, group = process->pid](boost::system::error_code error) {
+    // Its number is its own until it is reaped, and so is the group it leads.
+    if (error || !os::signal(*pidfd, SIGKILL)) return;
     *expired = true;
-    (void)os::signal(*pidfd, SIGKILL);
+    ::kill(-group, SIGKILL);
   });
   auto status = co_await wait_exit(io, std::move(*process));
   if (!status) (void)os::signal(*pidfd, SIGKILL);

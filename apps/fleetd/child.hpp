@@ -14,7 +14,7 @@ namespace fleet {
 // Until it has ended; takes its exit status. Error when the wait was cancelled.
 net::Task<Result<os::ExitStatus>> wait_exit(net::asio::io_context& io, os::Process process);
 
-// Runs a program to its end, or kills it after `timeout`. Its output goes to /dev/null.
+// Runs a program to its end, or kills it and what it has started after `timeout`. Its output goes to /dev/null.
 net::Task<Result<os::ExitStatus>> run_child(net::asio::io_context& io, os::Spawn spawn, milliseconds timeout);
 
 }  // namespace fleet

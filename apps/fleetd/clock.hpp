@@ -10,13 +10,13 @@ namespace fleet {
 class AttendedClock {
  public:
   using milliseconds = std::chrono::milliseconds;
+  using Real = std::chrono::steady_clock;
 
   // Goes on from where a former fleetd's clock stood.
-  explicit AttendedClock(milliseconds from) : now_(from), seen_(std::chrono::steady_clock::now()) {}
+  explicit AttendedClock(milliseconds from, Real::time_point real = Real::now()) : now_(from), seen_(real) {}
 
   // To be called at least every kBeat: a longer gap counts as kBeat only.
-  milliseconds now() {
-    const auto real = std::chrono::steady_clock::now();
+  milliseconds now(Real::time_point real = Real::now()) {
     const auto gap = real - seen_;
     now_ += std::chrono::duration_cast<std::chrono::microseconds>(gap < kBeat + kSlack ? gap : kBeat);
     seen_ = real;
@@ -28,7 +28,7 @@ class AttendedClock {
  private:
   static constexpr std::chrono::seconds kSlack{2};
   std::chrono::microseconds now_;
-  std::chrono::steady_clock::time_point seen_;
+  Real::time_point seen_;
 };
 
 // RFC 3339, UTC, milliseconds: "2026-11-22T23:31:10.123Z".

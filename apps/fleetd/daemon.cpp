@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kEventsRestored = 4096;
 constexpr auto kWorkersUp = 20s;
-constexpr milliseconds kShimGreets{2000};
+constexpr auto kShimsGreet = 10s;  // all of them; a program whose shim does not is ended
 
 bool is_worker(const std::string& id) { return id.starts_with("worker-"); }
 
@@ -61,6 +61,7 @@ net::Task<Result<>> Daemon::come_up() {
   CO_TRY(executor_, Executor::load(world, config_));
   co_await adopt_workers(found);
   CO_TRYV(listeners_.prepare(config_.proxy));
+  listeners_.drop_others(config_.proxy);
   listeners_.keep_with_systemd();
 
   CO_TRY(const auto last_boot, store_.get("boot_id"));
@@ -72,6 +73,7 @@ net::Task<Result<>> Daemon::come_up() {
   CO_TRYV(server_.open(paths_.api_socket()));
   paths_.share_api_socket();
   CO_TRYV(server_.configure(config_.api));
+  up_ = true;
   CO_TRYV(co_await workers_.wait_accepting(kWorkersUp));
   co_await executor_->wait_settled();
   spdlog::info("fleetd is ready socket={} apps={} workers={}", paths_.api_socket(), config_.apps.size(),
@@ -81,20 +83,25 @@ net::Task<Result<>> Daemon::come_up() {
 }
 
 net::Task<std::map<std::string, FoundShim>> Daemon::find_shims() {
-  std::map<std::string, FoundShim> found;
+  std::map<std::string, Shim> dialled;  // all, before any is waited for
   for (const auto& id : shims_found(paths_)) {
-    auto shim = Shim::dial(io_, paths_, id);
-    if (!shim) {
+    if (auto shim = Shim::dial(io_, paths_, id)) {
+      dialled.emplace(id, std::move(*shim));
+    } else {
       ::unlink(paths_.shim_socket(id).c_str());
       ::unlink(paths_.notify_socket(id).c_str());
-      continue;
     }
-    auto status = co_await shim->status_within(io_, kShimGreets);
+  }
+  std::map<std::string, FoundShim> found;
+  const auto until = std::chrono::steady_clock::now() + kShimsGreet;
+  for (auto& [id, shim] : dialled) {
+    const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
+    auto status = co_await shim.status_within(io_, std::max(left, 0ms));
     if (!status) {
       spdlog::error("a shim does not answer id={}: {}", id, status.error().text);
       continue;
     }
-    found.emplace(id, FoundShim{std::move(*shim), std::move(*status)});
+    found.emplace(id, FoundShim{std::move(shim), std::move(*status)});
   }
   co_return found;
 }
@@ -242,22 +249,32 @@ Result<> Daemon::abort(api::DeploymentId id, const std::string& requested_by) { 
 
 // Everything that may be wrong is found out before anything changes.
 net::Task<Result<>> Daemon::reload() {
+  if (!up_) co_return fail(ErrorKind::unreachable, "fleetd is still starting");
   auto config = config::load(config_file_);
   if (!config) co_return std::unexpected(config.error().error());
   if (config->state_dir != config_.state_dir || config->run_dir != config_.run_dir) {
     co_return fail(ErrorKind::usage, "state_dir and run_dir cannot be changed while fleetd runs");
   }
-  CO_TRY(auto keys, load_keys(config->tls, !config->proxy.https.empty(), paths_.tls()));
-  CO_TRYV(listeners_.prepare(config->proxy));
-  if (auto opened = server_.configure(config->api); !opened) {
-    (void)listeners_.prepare(config_.proxy);
-    co_return opened;
+  if (std::exchange(reloading_, true)) co_return fail(ErrorKind::busy, "another reload is under way");
+  auto taken = co_await take_config(std::move(*config));
+  reloading_ = false;
+  if (!taken) {
+    listeners_.drop_others(config_.proxy);
+    (void)server_.configure(config_.api);
   }
+  co_return taken;
+}
+
+net::Task<Result<>> Daemon::take_config(Config config) {
+  CO_TRY(auto keys, load_keys(config.tls, !config.proxy.https.empty(), paths_.tls()));
+  CO_TRYV(listeners_.prepare(config.proxy));
+  CO_TRYV(server_.configure(config.api));
   CO_TRYV(co_await workers_.set_keys(std::move(keys)));
-  workers_.configure(config->proxy.workers);
+  CO_TRYV(executor_->configure(config));
+  config_ = std::move(config);
+  listeners_.drop_others(config_.proxy);
   listeners_.keep_with_systemd();
-  CO_TRYV(executor_->configure(*config));
-  config_ = std::move(*config);
+  workers_.configure(config_.proxy.workers);
   spdlog::info("configuration reloaded file={}", config_file_);
   api::EventView event;
   event.type = api::EventType::config_reloaded;

@@ -44,6 +44,7 @@ class Daemon final : public api::Backend {
   net::Task<std::map<std::string, FoundShim>> find_shims();
   net::Task<> adopt_workers(std::map<std::string, FoundShim>& found);
   net::Task<> leave(bool stop_apps);
+  net::Task<Result<>> take_config(Config config);
 
   net::asio::io_context& io_;
   std::string config_file_;
@@ -57,7 +58,7 @@ class Daemon final : public api::Backend {
   Workers workers_;
   api::Server server_;
   std::string started_at_ = wall_time();
-  bool leaving_ = false;
+  bool up_ = false, reloading_ = false, leaving_ = false;
 };
 
 }  // namespace fleet

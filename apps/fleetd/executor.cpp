@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <random>
 #include <set>
@@ -23,7 +24,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kFailureLines = 50;   // of a failed candidate's log
-constexpr std::size_t kEventsKept = 10'000;
+constexpr std::size_t kEventsKept = 10'000, kEventsPruned = 1'000;  // pruned after so many new ones
 constexpr std::size_t kLogsSpared = 20;     // of instances that are gone, per app
 constexpr auto kSaveRetry = 1s;
 
@@ -45,6 +46,12 @@ Totals minus(const Totals& now, const api::Receipt& then) {
   const auto less = [](std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; };
   return {less(now.requests, then.requests), less(now.failed, then.failed),
           less(now.client_aborted, then.client_aborted), less(now.retried, then.retried), less(now.held, then.held)};
+}
+
+// Not configured, and nothing of it is left but its record: numbers are never used twice, and when it is configured
+// again its current release is.
+bool is_gone(const Executor::App& app) {
+  return !app.configured && app.state.removed && app.state.instances.empty() && !app.state.rollout;
 }
 
 void put(api::Receipt& receipt, const Totals& totals) {
@@ -69,7 +76,11 @@ Executor::Executor(World world)
 Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& config) {
   std::unique_ptr<Executor> self(new Executor(world));
   self->config_ = config;
-  const auto number = [](const std::string& text) { return text.empty() ? std::uint64_t{0} : std::stoull(text); };
+  const auto number = [](const std::string& text) {
+    std::uint64_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+  };
   TRY(const auto generation, world.store.get("generation"));
   TRY(const auto next_deployment, world.store.get("next_deployment"));
   TRY(const auto clock, world.store.get("clock_ms"));
@@ -122,8 +133,9 @@ void Executor::recover(std::map<std::string, FoundShim>& found, Since since) {
         kill_orphan(instance.id, instance.pid, instance.start_time);
       }
     }
-    queue_.emplace_back(name, std::move(recovered));
+    // First, so that nothing of it is started again.
     if (!app->configured) queue_.emplace_back(name, plan::Removed{});
+    queue_.emplace_back(name, std::move(recovered));
     for (auto& [instance, shim] : adopted) {
       instances_.adopt(name, instance, std::move(shim.shim), shim.status);
     }
@@ -144,7 +156,7 @@ void Executor::sweep(const std::string& id, FoundShim found) {
 
 net::Task<> Executor::wait_settled() {
   const auto settled = [](const auto& entry) { return plan::is_settled(entry.second->state); };
-  while (!std::ranges::all_of(apps_, settled)) {
+  while (!std::ranges::all_of(apps_, settled) || world_.workers.acked() < generation_) {
     (void)co_await settled_.async_wait(net::use_result);
     if (closing_) co_return;
   }
@@ -238,7 +250,7 @@ void Executor::feed(const std::string& app, plan::Event event) {
 }
 
 void Executor::work() {
-  if (working_) return;
+  if (working_ || (retry_at_ && std::chrono::steady_clock::now() < *retry_at_)) return;
   working_ = true;
   while (!queue_.empty()) {
     auto [name, event] = std::move(queue_.front());
@@ -247,11 +259,13 @@ void Executor::work() {
     if (!app) continue;
     if (auto done = process(*app, event); !done) {
       // Nothing is done that is not on record. What has happened is kept until it can be.
-      spdlog::critical("cannot save, deploys stand still until it works: {}", done.error().text);
+      if (!retry_at_) spdlog::critical("cannot save, deploys stand still until it works: {}", done.error().text);
       queue_.emplace_front(std::move(name), std::move(event));
-      wake_.expires_after(kSaveRetry);
+      retry_at_ = std::chrono::steady_clock::now() + kSaveRetry;
+      wake_.cancel();
       break;
     }
+    if (std::exchange(retry_at_, std::nullopt)) spdlog::warn("saving works again");
   }
   working_ = false;
 }
@@ -260,15 +274,7 @@ Result<> Executor::process(App& app, const plan::Event& event) {
   const auto generation = generation_ + 1;
   const plan::Context context{app.config, clock_.now(), generation};
   auto step = plan::step(app.state, event, context);
-  TRYV(give_ports(step.state));
-  for (const auto& instance : step.state.instances) {
-    // What is still in flight at the drain deadline will be cut.
-    const auto before = std::ranges::find(app.state.instances, instance.id, &plan::Instance::id);
-    if (instance.phase == plan::InstancePhase::evicting && before != app.state.instances.end() &&
-        before->phase == plan::InstancePhase::draining && app.state.rollout) {
-      app.running[app.state.rollout->deployment].baseline.cut += world_.workers.in_flight(instance.id);
-    }
-  }
+  give_ports(step.state);
   const bool publishes = std::ranges::any_of(
       step.actions, [](const plan::Action& action) { return std::holds_alternative<plan::Publish>(action); });
   const bool changed = step.state != app.state || std::ranges::any_of(step.actions, [](const plan::Action& action) {
@@ -283,7 +289,8 @@ Result<> Executor::process(App& app, const plan::Event& event) {
   return {};
 }
 
-Result<> Executor::save(App& app, plan::Step& step, std::uint64_t generation) {
+// All that this step leaves behind is on record, or nothing is: not on disk, not in memory, not said to anybody.
+Result<> Executor::save(App& app, const plan::Step& step, std::uint64_t generation) {
   std::vector<api::EventView> events;
   for (const auto& action : step.actions) {
     if (const auto* report = std::get_if<plan::Report>(&action)) events.push_back(event_of(app.state.name, *report));
@@ -294,21 +301,22 @@ Result<> Executor::save(App& app, plan::Step& step, std::uint64_t generation) {
   std::vector<DeploymentRecord> over;
   for (const auto& action : step.actions) {
     if (const auto* finish = std::get_if<plan::Finish>(&action)) {
-      over.push_back(finished(app, finish->rollout));
+      over.push_back(finished(app, finish->rollout, step.state));
       events.push_back(finished_event(over.back().view));
     }
   }
-  if (step.state.rollout) record_rollout(app, *step.state.rollout);
+  std::optional<DeploymentRecord> running;
+  if (step.state.rollout) running = record_of(app, *step.state.rollout, step.state);
   const auto health = std::string(plan::health_of(step.state));
   if (health != app.health) events.push_back(health_event(app.state.name, health));
-  const bool forget_app = step.state.removed && step.state.instances.empty() && !step.state.rollout;
+  const auto first_event = world_.events.last_seq() + 1;
 
   TRYV(world_.store.save([&]() -> Result<> {
-    TRYV(forget_app ? world_.store.remove_app(app.state.name) : world_.store.put_app(step.state));
+    TRYV(world_.store.put_app(step.state));
     TRYV(world_.store.put("generation", std::to_string(generation)));
     TRYV(world_.store.put("next_deployment", std::to_string(next_deployment_)));
     TRYV(world_.store.put("clock_ms", std::to_string(clock_.now().count())));
-    if (step.state.rollout) TRYV(world_.store.put_deployment(app.running[step.state.rollout->deployment]));
+    if (running) TRYV(world_.store.put_deployment(*running));
     for (const auto& record : over) TRYV(world_.store.put_deployment(record));
     for (const auto& action : step.actions) {
       if (const auto* keep = std::get_if<plan::KeepRelease>(&action)) {
@@ -323,16 +331,25 @@ Result<> Executor::save(App& app, plan::Step& step, std::uint64_t generation) {
         TRYV(world_.store.put_release(release));
       }
     }
-    for (auto& event : events) TRYV(world_.store.put_event(world_.events.publish(std::move(event))));
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      events[i].seq = first_event + i;  // as publish() will number them
+      TRYV(world_.store.put_event(events[i]));
+    }
     return {};
   }));
   app.health = health;
   for (const auto& record : over) app.running.erase(record.view.id);
+  if (running) app.running[running->view.id] = std::move(*running);
+  for (auto& event : events) world_.events.publish(std::move(event));
+  if (world_.events.last_seq() / kEventsPruned != (first_event - 1) / kEventsPruned) {
+    (void)world_.store.prune_events(kEventsKept);
+  }
   return {};
 }
 
-// Ports are chosen before the state is saved, so that a process is never started on one that is not on record.
-Result<> Executor::give_ports(plan::AppState& state) {
+// Ports are chosen before the state is saved, so that a process is never started on one that is not on record. One that
+// finds none keeps port 0.
+void Executor::give_ports(plan::AppState& state) {
   std::set<std::uint16_t> taken;
   for (const auto& [name, app] : apps_) {
     for (const auto& instance : app->state.instances) taken.insert(instance.port);
@@ -346,13 +363,8 @@ Result<> Executor::give_ports(plan::AppState& state) {
       const auto port = static_cast<std::uint16_t>(config_.port_first + (first + i) % span);
       if (!taken.contains(port) && port_is_free(port)) instance.port = port;
     }
-    if (instance.port == 0) {
-      return fail("no free port between " + std::to_string(config_.port_first) + " and " +
-                  std::to_string(config_.port_last) + " (see [fleet] ports)");
-    }
     taken.insert(instance.port);
   }
-  return {};
 }
 
 void Executor::schedule(App& app, std::optional<milliseconds> wake_at) {
@@ -360,32 +372,26 @@ void Executor::schedule(App& app, std::optional<milliseconds> wake_at) {
   wake_.cancel();
 }
 
-// Gives each app its Tick when it asked for one.
+// Gives each app its Tick when it asked for one, and tries again to save what could not be.
 net::Task<> Executor::tick() {
   while (!closing_) {
+    work();
     const auto now = clock_.now();
     auto next = now + std::chrono::duration_cast<milliseconds>(AttendedClock::kBeat) / 2;
     std::vector<std::string> due;
     for (const auto& [name, app] : apps_) {
       if (!app->wake_at) continue;
       if (*app->wake_at <= now) due.push_back(name);
-      next = std::min(next, *app->wake_at);
+      else next = std::min(next, *app->wake_at);
     }
-    if (!due.empty()) {
-      for (const auto& name : due) {
-        find(name)->wake_at.reset();
-        feed(name, plan::Tick{});
-      }
-      std::erase_if(apps_, [](const auto& entry) {
-        const auto& app = *entry.second;
-        return !app.configured && app.state.removed && app.state.instances.empty() && !app.state.rollout;
-      });
-      if (queue_.empty()) continue;
-      next = now + kSaveRetry;
+    for (const auto& name : due) {
+      find(name)->wake_at.reset();
+      feed(name, plan::Tick{});
     }
-    wake_.expires_after(std::max(next - now, milliseconds(0)));
+    if (!due.empty() && !retry_at_) continue;
+    if (retry_at_) next = std::min(next, now + kSaveRetry);
+    wake_.expires_after(next - now);
     (void)co_await wake_.async_wait(net::use_result);
-    if (!queue_.empty() && !closing_) work();
   }
 }
 
@@ -406,7 +412,7 @@ void Executor::perform(App& app, const plan::Action& action) {
       discard_release(name, a.release);
     } else if constexpr (std::is_same_v<A, plan::Start>) {
       const auto found = instance(a.instance);
-      if (found != app.state.instances.end()) instances_.start(name, app.config, *found);
+      if (found != app.state.instances.end()) start(app, *found);
     } else if constexpr (std::is_same_v<A, plan::Probe>) {
       const auto found = instance(a.instance);
       if (found != app.state.instances.end()) world_.tasks.spawn(run_probe(name, *found, app.config));
@@ -428,6 +434,15 @@ void Executor::perform(App& app, const plan::Action& action) {
   std::visit(visit, action);
 }
 
+void Executor::start(App& app, const plan::Instance& instance) {
+  if (instance.port != 0) return instances_.start(app.state.name, app.config, instance);
+  plan::Ended ended;
+  ended.instance = instance.id;
+  ended.how = "could not be started: no free port between " + std::to_string(config_.port_first) + " and " +
+              std::to_string(config_.port_last) + " (see [fleet] ports)";
+  feed(app.state.name, std::move(ended));
+}
+
 void Executor::do_action(App& app, const plan::Fetch& fetch) {
   wire::FetchJob job;
   job.url = fetch.url;
@@ -439,10 +454,11 @@ void Executor::do_action(App& app, const plan::Fetch& fetch) {
       [this, name](const wire::FetchProgress& progress) {
         App* mine = find(name);
         if (!mine || !mine->state.rollout) return;
-        const auto id = mine->state.rollout->deployment;
-        auto& view = mine->running[id].view;
-        view.progress = api::Progress{*from_name<api::Step>(fleet::name(progress.phase)), progress.bytes, progress.total};
-        world_.events.publish(progress_event(name, id, *view.progress));
+        const auto running = mine->running.find(mine->state.rollout->deployment);
+        if (running == mine->running.end()) return;
+        auto& view = running->second.view;
+        view.progress = show_progress(progress);
+        world_.events.publish(progress_event(name, view.id, *view.progress));
       },
       [this, name](Result<wire::FetchDone> done) {
         App* mine = find(name);
@@ -461,7 +477,7 @@ net::Task<> Executor::run_probe(std::string app, plan::Instance instance, AppCon
   ProbeReport report;
   bool runnable = true;
   if (config.health.kind == HealthKind::command) {
-    auto launch = launch_of(world_.paths, config, instance);
+    auto launch = check_of(world_.paths, config, instance);
     runnable = launch.has_value();
     if (runnable) target.launch = std::move(*launch);
     else report.detail = launch.error().text;
@@ -504,25 +520,43 @@ void Executor::retain(App& app) {
     discard_release(app.state.name, release.number);
   }
   prune_logs(world_.paths, app.state.name, running, kLogsSpared);
-  (void)world_.store.prune_events(kEventsKept);
 }
 
 // ---- deployments on record -----------------------------------------------------------------------------------------
 
-void Executor::record_rollout(App& app, const plan::Rollout& rollout) {
-  auto& record = app.running[rollout.deployment];
-  if (record.view.id == 0) {
+// What is still in flight at the drain deadline will be cut.
+std::uint64_t Executor::cut_off(const plan::AppState& before, const plan::AppState& next) const {
+  std::uint64_t cut = 0;
+  for (const auto& instance : next.instances) {
+    const auto was = std::ranges::find(before.instances, instance.id, &plan::Instance::id);
+    if (instance.phase == plan::InstancePhase::evicting && was != before.instances.end() &&
+        was->phase == plan::InstancePhase::draining) {
+      cut += world_.workers.in_flight(instance.id);
+    }
+  }
+  return cut;
+}
+
+// The record of a rollout as it will stand with the `next` state; one that is new begins where the counters are now.
+DeploymentRecord Executor::record_of(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const {
+  DeploymentRecord record;
+  if (const auto known = app.running.find(rollout.deployment); known != app.running.end()) {
+    record = known->second;
+  } else {
     record.view.id = rollout.deployment;
     record.view.app = app.state.name;
     record.view.started_at = wall_time();
     put(record.baseline, world_.workers.totals(app.state.name));
   }
+  if (app.state.rollout && app.state.rollout->deployment == rollout.deployment) {
+    record.baseline.cut += cut_off(app.state, next);
+  }
   show_rollout(record.view, rollout);
+  return record;
 }
 
-DeploymentRecord Executor::finished(App& app, const plan::Rollout& rollout) {
-  record_rollout(app, rollout);
-  auto record = app.running[rollout.deployment];
+DeploymentRecord Executor::finished(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const {
+  auto record = record_of(app, rollout, next);
   auto& view = record.view;
   view.finished_at = wall_time();
   view.progress.reset();
@@ -560,6 +594,7 @@ void Executor::acked(std::uint64_t generation) {
                        });
     if (waits && !closing_) queue_.emplace_back(name, plan::Acked{generation});
   }
+  settled_.cancel();
   work();
 }
 
@@ -574,6 +609,7 @@ void Executor::drained(const std::string& target) {
 
 void Executor::report(api::EventView event) {
   event.time = wall_time();
+  // One that cannot be saved is told all the same: it says what has happened already.
   if (auto saved = world_.store.put_event(world_.events.publish(std::move(event))); !saved) {
     spdlog::warn("cannot save an event: {}", saved.error().text);
   }
@@ -591,13 +627,15 @@ RouteTable Executor::table() const {
 
 std::vector<const Executor::App*> Executor::apps() const {
   std::vector<const App*> all;
-  for (const auto& [name, app] : apps_) all.push_back(app.get());
+  for (const auto& [name, app] : apps_) {
+    if (!is_gone(*app)) all.push_back(app.get());
+  }
   return all;
 }
 
 const Executor::App* Executor::app(const std::string& name) const {
   const auto found = apps_.find(name);
-  return found == apps_.end() ? nullptr : found->second.get();
+  return found == apps_.end() || is_gone(*found->second) ? nullptr : found->second.get();
 }
 
 Executor::App* Executor::find(const std::string& name) {

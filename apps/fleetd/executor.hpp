@@ -58,13 +58,14 @@ class Executor {
   Result<> abort(api::DeploymentId id, const std::string& requested_by);
   Result<> configure(const Config& config);
 
-  // Until every app serves as well as it can for now.
+  // Until every app serves as well as it can for now, by way of every worker.
   net::Task<> wait_settled();
 
   // Stops all instances; nothing is planned any more. What is on record stays: the next fleetd starts it again.
   net::Task<> stop_all();
 
   struct App;
+  // Those that are configured, and others until the last of their instances has ended.
   std::vector<const App*> apps() const;
   const App* app(const std::string& name) const;
   std::uint64_t generation() const { return generation_; }
@@ -82,12 +83,14 @@ class Executor {
   void feed(const std::string& app, plan::Event event);
   void work();
   Result<> process(App& app, const plan::Event& event);
-  Result<> save(App& app, plan::Step& step, std::uint64_t generation);
+  Result<> save(App& app, const plan::Step& step, std::uint64_t generation);
   void perform(App& app, const plan::Action& action);
   void do_action(App& app, const plan::Fetch& fetch);
-  void record_rollout(App& app, const plan::Rollout& rollout);
-  DeploymentRecord finished(App& app, const plan::Rollout& rollout);
-  Result<> give_ports(plan::AppState& state);
+  void start(App& app, const plan::Instance& instance);
+  std::uint64_t cut_off(const plan::AppState& before, const plan::AppState& next) const;
+  DeploymentRecord record_of(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const;
+  DeploymentRecord finished(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const;
+  void give_ports(plan::AppState& state);
   void schedule(App& app, std::optional<milliseconds> wake_at);
   net::Task<> tick();
   net::Task<> run_probe(std::string app, plan::Instance instance, AppConfig config);
@@ -103,6 +106,7 @@ class Executor {
   std::map<std::string, std::unique_ptr<App>> apps_;
   std::deque<std::pair<std::string, plan::Event>> queue_;
   bool working_ = false, closing_ = false;
+  std::optional<net::Timer::time_point> retry_at_;  // when the last attempt to save has failed
   std::uint64_t generation_ = 0, next_deployment_ = 1;
   net::Timer wake_, settled_;
 };

@@ -17,6 +17,8 @@ class Fetcher {
   using Done = std::function<void(Result<wire::FetchDone>)>;
 
   Fetcher(net::asio::io_context& io, net::TaskGroup& tasks, const Paths& paths) : io_(io), tasks_(tasks), paths_(paths) {}
+  ~Fetcher() { cancel(); }
+  Fetcher(const Fetcher&) = delete;
 
   // Cancels the one before. `done` is called once, unless it is cancelled. Error kinds: fetch, verify.
   void start(wire::FetchJob job, Progress progress, Done done);

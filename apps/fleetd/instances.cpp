@@ -21,17 +21,23 @@ struct Instances::Session {
   std::optional<std::pair<int, milliseconds>> stop;  // asked for; repeated when the shim is dialled again
 };
 
-Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance) {
+namespace {
+
+// A shim that takes links and drops them shall not keep us busy.
+constexpr milliseconds kBetweenDials{100};
+
+Result<wire::Launch> prepare(const Paths& paths, const AppConfig& app, const plan::Instance& instance,
+                             const std::vector<std::string>& command) {
   const auto release = "v" + std::to_string(instance.release);
   const auto release_dir = paths.release(app.name, instance.release);
   const auto port = std::to_string(instance.port);
   wire::Launch launch;
   launch.id = instance.id;
-  TRY(launch.argv, config::expand_command(app.command, {{"port", port},
-                                                        {"release", release},
-                                                        {"release_dir", release_dir},
-                                                        {"instance", instance.id},
-                                                        {"data_dir", paths.data(app.name)}}));
+  TRY(launch.argv, config::expand_command(command, {{"port", port},
+                                                    {"release", release},
+                                                    {"release_dir", release_dir},
+                                                    {"instance", instance.id},
+                                                    {"data_dir", paths.data(app.name)}}));
   launch.cwd = release_dir;
   launch.log_file = paths.instance_log(app.name, instance.id);
   if (app.health.kind == HealthKind::notify) launch.notify_socket = paths.notify_socket(instance.id);
@@ -45,6 +51,16 @@ Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const p
   launch.env["FLEET_RELEASE"] = release;
   launch.env["FLEET_INSTANCE"] = instance.id;
   return launch;
+}
+
+}  // namespace
+
+Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance) {
+  return prepare(paths, app, instance, app.command);
+}
+
+Result<wire::Launch> check_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance) {
+  return prepare(paths, app, instance, app.health.command);
 }
 
 void Instances::start(const std::string& app, const AppConfig& config, const plan::Instance& instance) {
@@ -112,6 +128,7 @@ net::Task<> Instances::wait_ended() {
 }
 
 net::Task<> Instances::run(std::shared_ptr<Session> session) {
+  bool dialled = false;
   for (;;) {
     auto status = co_await session->shim->status();
     if (status) {
@@ -119,6 +136,11 @@ net::Task<> Instances::run(std::shared_ptr<Session> session) {
       continue;
     }
     if (session->ended) co_return;
+    if (std::exchange(dialled, true)) {
+      net::Timer pause(io_, kBetweenDials);
+      (void)co_await pause.async_wait(net::use_result);
+      if (session->ended) co_return;
+    }
     auto shim = Shim::dial(io_, paths_, session->id);
     if (!shim) {
       session->shim.reset();

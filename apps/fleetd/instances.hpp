@@ -18,6 +18,8 @@ namespace fleet {
 
 // Everything a process of this instance is started with.
 Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance);
+// The same for its health.command.
+Result<wire::Launch> check_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance);
 
 class Instances {
  public:

@@ -54,6 +54,8 @@ Result<os::Fd> listen_on(const Endpoint& endpoint) {
   return fd;
 }
 
+}  // namespace
+
 // "0-https-[::]:443": systemd's names may hold anything but ':', which stands as '_'.
 std::string store_name(std::uint32_t slot, const wire::ListenerInfo& info) {
   auto text = std::to_string(slot) + "-" + std::string(name(info.scheme)) + "-" + to_string(info.endpoint);
@@ -66,14 +68,13 @@ std::optional<std::pair<std::uint32_t, wire::ListenerInfo>> parse_store_name(std
   const auto dash = text.find('-'), second = text.find('-', dash + 1);
   if (dash == std::string::npos || second == std::string::npos) return std::nullopt;
   std::uint32_t slot = 0;
-  if (std::from_chars(text.data(), text.data() + dash, slot).ptr != text.data() + dash) return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + dash, slot);
+  if (error != std::errc() || end != text.data() + dash) return std::nullopt;
   const auto scheme = from_name<wire::Scheme>(text.substr(dash + 1, second - dash - 1));
   const auto endpoint = parse_endpoint(text.substr(second + 1));
   if (!scheme || !endpoint) return std::nullopt;
   return std::pair(slot, wire::ListenerInfo{*scheme, *endpoint});
 }
-
-}  // namespace
 
 void Listeners::adopt(std::uint32_t slot, wire::ListenerInfo info, os::Fd fd) {
   auto& mine = slots_[slot];
@@ -86,18 +87,26 @@ Result<> Listeners::prepare(const ProxyConfig& config) {
   std::vector<std::pair<std::uint32_t, Listener>> made;
   for (std::uint32_t slot = 0; slot < config.workers; ++slot) {
     for (const auto& info : infos) {
-      const auto& mine = slots_[slot];
+      const auto& mine = of(slot);
       if (std::ranges::any_of(mine, [&](const Listener& l) { return l.info == info; })) continue;
       TRY(os::Fd fd, listen_on(info.endpoint));
       made.emplace_back(slot, Listener{info, std::move(fd)});
     }
   }
   for (auto& [slot, listener] : made) slots_[slot].push_back(std::move(listener));
-  std::erase_if(slots_, [&](const auto& slot) { return slot.first >= config.workers; });
-  for (auto& [slot, mine] : slots_) {
-    std::erase_if(mine, [&](const Listener& l) { return std::ranges::find(infos, l.info) == infos.end(); });
-  }
   return {};
+}
+
+void Listeners::drop_others(const ProxyConfig& config) {
+  const auto infos = wanted(config);
+  for (auto& [slot, mine] : slots_) {
+    std::erase_if(mine, [&, number = slot](const Listener& l) {
+      if (number < config.workers && std::ranges::find(infos, l.info) != infos.end()) return false;
+      ::sd_notify(0, ("FDSTOREREMOVE=1\nFDNAME=" + store_name(number, l.info)).c_str());
+      return true;
+    });
+  }
+  std::erase_if(slots_, [](const auto& slot) { return slot.second.empty(); });
 }
 
 const std::vector<Listener>& Listeners::of(std::uint32_t slot) const {

@@ -4,6 +4,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "core/config.hpp"
@@ -18,14 +21,21 @@ struct Listener {
   os::Fd fd;
 };
 
+// The name of a listener in systemd's store, and back; nothing if it is no such name.
+std::string store_name(std::uint32_t slot, const wire::ListenerInfo& info);
+std::optional<std::pair<std::uint32_t, wire::ListenerInfo>> parse_store_name(std::string text);
+
 class Listeners {
  public:
   // Takes a listener that was found again: in systemd's store, or with a worker.
   void adopt(std::uint32_t slot, wire::ListenerInfo info, os::Fd fd);
 
-  // Makes what is missing for these slots and addresses, and closes what is no longer wanted. On error nothing has
-  // changed. Errors name the address: "cannot bind 0.0.0.0:443: permission denied (needs CAP_NET_BIND_SERVICE)".
+  // Makes what is missing for these slots and addresses, besides what there is. On error nothing has changed. Errors
+  // name the address: "cannot bind 0.0.0.0:443: permission denied (needs CAP_NET_BIND_SERVICE)".
   Result<> prepare(const ProxyConfig& config);
+  // Closes those of other slots and addresses, here and in systemd's store: on a listener that somebody holds and
+  // nobody serves, clients would wait for ever.
+  void drop_others(const ProxyConfig& config);
 
   const std::vector<Listener>& of(std::uint32_t slot) const;
 

@@ -20,8 +20,15 @@ constexpr std::size_t kMaxRead = 1u << 20;
 
 struct File {
   std::string instance, path;
-  std::uint64_t release = 0, serial = 0, size = 0;
+  std::uint64_t release = 0, serial = 0;
+  std::uint64_t size = 0, inode = 0;
 };
+
+// How far one instance's log was read; the inode tells whether it was rotated since.
+struct Place {
+  std::uint64_t offset = 0, inode = 0;
+};
+using Places = std::map<std::uint64_t, Place>;  // by serial
 
 struct Line {
   std::string time;  // RFC 3339: sorts as text
@@ -43,6 +50,15 @@ std::optional<std::pair<std::uint64_t, std::uint64_t>> parse_id(std::string_view
   return std::pair(*release, *serial);
 }
 
+// Nothing if it is no file.
+std::optional<File> look_at(File file) {
+  struct stat info {};
+  if (::lstat(file.path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+  file.size = static_cast<std::uint64_t>(info.st_size);
+  file.inode = info.st_ino;
+  return file;
+}
+
 std::vector<File> files_of(const Paths& paths, const std::string& app) {
   std::vector<File> files;
   std::error_code error;
@@ -52,8 +68,7 @@ std::vector<File> files_of(const Paths& paths, const std::string& app) {
     const auto numbers = parse_id(file.instance);
     if (!numbers) continue;
     std::tie(file.release, file.serial) = *numbers;
-    file.size = entry.file_size(error);
-    if (!error) files.push_back(std::move(file));
+    if (auto seen = look_at(std::move(file))) files.push_back(std::move(*seen));
   }
   std::ranges::sort(files, {}, &File::serial);
   return files;
@@ -107,26 +122,48 @@ std::vector<Line> tail(const File& file, std::size_t count, std::uint64_t& end) 
   return std::move(lines);
 }
 
-// "117=2048,118=0": by serial, how far was read.
-std::string write_cursor(const std::map<std::uint64_t, std::uint64_t>& places) {
+// What came after `place`, which moves on: the rest of the file before the rotation first.
+std::vector<Line> news(const File& file, Place& place) {
+  std::vector<Line> lines;
+  if (place.inode != 0 && place.inode != file.inode) {
+    auto rotated = file;
+    rotated.path += ".1";
+    const auto former = look_at(std::move(rotated));
+    if (former && former->inode == place.inode && place.offset < former->size) {
+      std::tie(lines, place.offset) = lines_from(*former, place.offset, false);
+      if (!lines.empty()) return lines;
+    }
+    place.offset = 0;
+  }
+  if (place.offset > file.size) place.offset = 0;  // it was cut
+  place.inode = file.inode;
+  std::tie(lines, place.offset) = lines_from(file, place.offset, false);
+  return lines;
+}
+
+// "117=2048:7654,118=0:7655": by serial, how far was read of which inode.
+std::string write_cursor(const Places& places) {
   std::string text;
-  for (const auto& [serial, offset] : places) {
-    text += (text.empty() ? "" : ",") + std::to_string(serial) + "=" + std::to_string(offset);
+  for (const auto& [serial, place] : places) {
+    text += (text.empty() ? "" : ",") + std::to_string(serial) + "=" + std::to_string(place.offset) + ":" +
+            std::to_string(place.inode);
   }
   return text.empty() ? "-" : text;
 }
 
-Result<std::map<std::uint64_t, std::uint64_t>> read_cursor(std::string_view text) {
-  std::map<std::uint64_t, std::uint64_t> places;
+Result<Places> read_cursor(std::string_view text) {
+  Places places;
   if (text == "-") return places;
   while (!text.empty()) {
     const auto part = text.substr(0, text.find(','));
     text.remove_prefix(std::min(text.size(), part.size() + 1));
-    const auto equals = part.find('=');
+    const auto equals = part.find('='), colon = part.find(':');
+    const bool whole = equals != part.npos && colon != part.npos && equals < colon;
     const auto serial = to_number(part.substr(0, equals));
-    const auto offset = equals == std::string_view::npos ? std::nullopt : to_number(part.substr(equals + 1));
-    if (!serial || !offset) return fail(ErrorKind::usage, "cursor is not one of ours");
-    places[*serial] = *offset;
+    const auto offset = whole ? to_number(part.substr(equals + 1, colon - equals - 1)) : std::nullopt;
+    const auto inode = whole ? to_number(part.substr(colon + 1)) : std::nullopt;
+    if (!serial || !offset || !inode) return fail(ErrorKind::usage, "cursor is not one of ours");
+    places[*serial] = {*offset, *inode};
   }
   return places;
 }
@@ -141,10 +178,10 @@ Result<api::LogsView> read_logs(const Paths& paths, const std::string& app, cons
     auto& place = places[file.serial];
     std::vector<Line> more;
     if (query.cursor.empty()) {
-      more = tail(file, query.lines, place);
+      place.inode = file.inode;
+      more = tail(file, query.lines, place.offset);
     } else {
-      if (place > file.size) place = 0;  // it was rotated
-      std::tie(more, place) = lines_from(file, place, false);
+      more = news(file, place);
     }
     std::ranges::move(more, std::back_inserter(lines));
   }

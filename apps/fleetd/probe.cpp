@@ -21,6 +21,7 @@ ProbeReport broken(const boost::system::error_code& error, bool timed_out, const
   if (timed_out) return {ProbeOutcome::failed, "no answer within " + std::to_string(health.timeout.count()) + "ms"};
   if (error == asio::error::connection_refused) return {ProbeOutcome::refused, "nobody listens on the port"};
   if (error == asio::error::eof) return {ProbeOutcome::failed, "closed the connection without an answer"};
+  if (error == asio::error::not_found) return {ProbeOutcome::failed, "answered with a head of more than 16 KiB"};
   return {ProbeOutcome::failed, error.message()};
 }
 
@@ -72,7 +73,7 @@ net::Task<ProbeReport> ask(asio::io_context& io, ProbeTarget target) {
 
 net::Task<ProbeReport> run_check(asio::io_context& io, ProbeTarget target) {
   os::Spawn spawn;
-  spawn.argv = target.health.command;
+  spawn.argv = target.launch.argv;
   spawn.cwd = target.launch.cwd;
   for (const auto& [key, value] : target.launch.env) spawn.env.push_back(key + "=" + value);
   auto status = co_await run_child(io, std::move(spawn), target.health.timeout);

@@ -14,7 +14,7 @@ struct ProbeTarget {
   HealthConfig health;
   std::uint16_t port = 0;
   std::string host;        // for the Host field
-  wire::Launch launch;     // health.command runs with this environment, in this folder
+  wire::Launch launch;     // command: what to run
 };
 
 struct ProbeReport {

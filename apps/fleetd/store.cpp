@@ -122,7 +122,12 @@ Result<Store> Store::open(const std::string& path) {
   db->handle.reset(handle);
   if (code != SQLITE_OK) return db->error("open");
   ::chmod(path.c_str(), 0600);
-  TRYV(db->run("PRAGMA journal_mode = WAL", {}, [](sqlite3_stmt*) { return Result<>(); }));
+  std::string journal;
+  TRYV(db->run("PRAGMA journal_mode = WAL", {}, [&](sqlite3_stmt* row) {
+    journal = Database::text(row, 0);
+    return Result<>();
+  }));
+  if (journal != "wal") return fail(path + ": this file system takes no write-ahead log");
   TRYV(db->run("PRAGMA synchronous = FULL"));
   std::int64_t schema = 0;
   TRYV(db->run("PRAGMA user_version", {}, [&](sqlite3_stmt* row) {
@@ -151,7 +156,6 @@ Result<> Store::save(const std::function<Result<>()>& work) {
 Result<> Store::put_app(const plan::AppState& state) {
   return db_->run("INSERT OR REPLACE INTO apps VALUES(?, ?)", {state.name, dump(state)});
 }
-Result<> Store::remove_app(const std::string& name) { return db_->run("DELETE FROM apps WHERE name = ?", {name}); }
 Result<std::vector<plan::AppState>> Store::apps() {
   return db_->list<plan::AppState>("SELECT state FROM apps ORDER BY name");
 }

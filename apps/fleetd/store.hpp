@@ -42,7 +42,6 @@ class Store {
   Result<> save(const std::function<Result<>()>& work);
 
   Result<> put_app(const plan::AppState& state);
-  Result<> remove_app(const std::string& name);
   Result<std::vector<plan::AppState>> apps();
 
   Result<> put_deployment(const DeploymentRecord& record);

@@ -25,6 +25,7 @@ std::string version(std::uint64_t release) { return "v" + std::to_string(release
 }  // namespace
 
 std::string public_url(const std::string& url) {
+  if (url.starts_with('/')) return url;
   auto text = url.substr(0, url.find_first_of("?#"));
   const auto scheme = text.find("://");
   if (scheme == std::string::npos) return text;
@@ -32,6 +33,10 @@ std::string public_url(const std::string& url) {
   const auto at = text.rfind('@', path);
   if (at != std::string::npos && at > scheme) text.erase(scheme + 3, at - scheme - 2);
   return text;
+}
+
+api::Progress show_progress(const wire::FetchProgress& progress) {
+  return {same_name<api::Step>(progress.phase), progress.bytes, progress.total};
 }
 
 api::EventView event_of(const std::string& app, const plan::Report& report) {

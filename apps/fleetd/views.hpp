@@ -5,12 +5,14 @@
 
 #include "api/views.hpp"
 #include "plan/app.hpp"
+#include "wire/messages.hpp"
 
 namespace fleet {
 
-// Without user information and query, where secrets live.
+// Without user information and query, where secrets live. A path is itself.
 std::string public_url(const std::string& url);
 
+api::Progress show_progress(const wire::FetchProgress& progress);
 api::EventView event_of(const std::string& app, const plan::Report& report);
 api::EventView published_event(const std::string& app, std::uint64_t generation);
 api::EventView finished_event(const api::DeploymentView& deployment);

@@ -1,0 +1,206 @@
+#include "probe.hpp"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <thread>
+
+#include "os/fd.hpp"
+#include "run.hpp"
+
+namespace fleet {
+namespace {
+
+using plan::ProbeOutcome;
+using test::open_descriptors;
+
+os::Fd listen_anywhere(std::uint16_t& port) {
+  os::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size);
+  ::listen(fd.get(), 8);
+  ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  port = ntohs(address.sin_port);
+  return fd;
+}
+
+// Answers every connection with these bytes; keeps it open when `hold`.
+class Server {
+ public:
+  explicit Server(std::string answer, bool hold = false) : answer_(std::move(answer)), hold_(hold) {
+    listener_ = listen_anywhere(port);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~Server() {
+    stop_ = true;
+    ::shutdown(listener_.get(), SHUT_RDWR);
+    thread_.join();
+  }
+  std::uint16_t port = 0;
+  std::string request() {
+    thread_done_.wait(false);
+    return request_;
+  }
+
+ private:
+  void serve() {
+    std::vector<os::Fd> held;
+    while (!stop_) {
+      os::Fd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (!client) return;
+      char bytes[4096];
+      const auto got = ::recv(client.get(), bytes, sizeof bytes, 0);
+      if (got > 0) request_.assign(bytes, static_cast<std::size_t>(got));
+      thread_done_ = true;
+      thread_done_.notify_all();
+      ::send(client.get(), answer_.data(), answer_.size(), MSG_NOSIGNAL);
+      if (hold_) held.push_back(std::move(client));
+    }
+  }
+  std::string answer_, request_;
+  bool hold_;
+  std::atomic<bool> stop_{false}, thread_done_{false};
+  os::Fd listener_;
+  std::thread thread_;
+};
+
+struct Probes : ::testing::Test {
+  Probes() {
+    target.host = "shop.example.com";
+    target.health.path = "/health";
+    target.health.timeout = milliseconds(3000);
+  }
+  ProbeReport ask(std::uint16_t port) {
+    target.port = port;
+    return test::run(io, probe(io, target));
+  }
+  ProbeReport answered(const std::string& answer, bool hold = false) {
+    Server server(answer, hold);
+    return ask(server.port);
+  }
+  net::asio::io_context io{1};
+  ProbeTarget target;
+};
+
+TEST_F(Probes, TwoAndThreeHundredsPass) {
+  for (const auto* status : {"200 OK", "204 No Content", "302 Found", "399 Odd"}) {
+    EXPECT_EQ(answered("HTTP/1.1 " + std::string(status) + "\r\nContent-Length: 0\r\n\r\n").outcome, ProbeOutcome::passed) << status;
+  }
+  EXPECT_EQ(answered("HTTP/1.0 200 OK\r\n\r\nbody").outcome, ProbeOutcome::passed);
+}
+
+TEST_F(Probes, OtherStatusesFailAndSaySo) {
+  for (const auto* status : {"404", "500", "503", "199", "400"}) {
+    const auto report = answered("HTTP/1.1 " + std::string(status) + " No\r\n\r\n");
+    EXPECT_EQ(report.outcome, ProbeOutcome::failed);
+    EXPECT_EQ(report.detail, "GET /health answered " + std::string(status));
+  }
+}
+
+TEST_F(Probes, AskAsAPlainClientThatLeaves) {
+  Server server("HTTP/1.1 200 OK\r\n\r\n");
+  ask(server.port);
+  const auto request = server.request();
+  EXPECT_TRUE(request.starts_with("GET /health HTTP/1.1\r\nHost: shop.example.com\r\n")) << request;
+  EXPECT_NE(request.find("\r\nConnection: close\r\n"), std::string::npos);
+}
+
+TEST_F(Probes, PassOnceTheHeadIsThereWhateverTheBodyDoes) {
+  EXPECT_EQ(answered("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", true).outcome, ProbeOutcome::passed);
+}
+
+TEST_F(Probes, WhatIsNotHttpFails) {
+  for (const auto* garbage : {"SSH-2.0-x\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/2 200\r\n\r\n", "\r\n\r\n"}) {
+    const auto report = answered(garbage);
+    EXPECT_EQ(report.outcome, ProbeOutcome::failed);
+    EXPECT_EQ(report.detail, "did not answer in HTTP/1") << garbage;
+  }
+}
+
+TEST_F(Probes, AnEndlessHeadFails) {
+  const auto report = answered("HTTP/1.1 200 OK\r\n" + std::string(100'000, 'x'), true);
+  EXPECT_EQ(report.outcome, ProbeOutcome::failed);
+  EXPECT_EQ(report.detail, "answered with a head of more than 16 KiB");
+}
+
+TEST_F(Probes, AConnectionThatIsClosedFails) {
+  const auto report = answered("HTTP/1.1 200 O");
+  EXPECT_EQ(report.outcome, ProbeOutcome::failed);
+  EXPECT_EQ(report.detail, "closed the connection without an answer");
+}
+
+TEST_F(Probes, NobodyListeningIsToldApart) {
+  std::uint16_t port = 0;
+  { const auto closed = listen_anywhere(port); }
+  EXPECT_EQ(ask(port).outcome, ProbeOutcome::refused);
+}
+
+TEST_F(Probes, AServerThatHangsFailsAtTheTimeout) {
+  target.health.timeout = milliseconds(50);
+  for (const auto* answer : {"", "HTTP/1.1 200 OK\r\n"}) {
+    const auto report = answered(answer, true);
+    EXPECT_EQ(report.outcome, ProbeOutcome::failed);
+    EXPECT_EQ(report.detail, "no answer within 50ms");
+  }
+}
+
+TEST_F(Probes, ByTcpAConnectionIsEnough) {
+  target.health.kind = HealthKind::tcp;
+  std::uint16_t port = 0;
+  {
+    const auto listener = listen_anywhere(port);
+    EXPECT_EQ(ask(port).outcome, ProbeOutcome::passed);
+  }
+  EXPECT_EQ(ask(port).outcome, ProbeOutcome::refused);
+}
+
+TEST_F(Probes, ByCommandItsExitCodeDecides) {
+  target.health.kind = HealthKind::command;
+  target.launch.cwd = "/";
+  target.launch.argv = {"/bin/sh", "-c", "test \"$PORT\" = 5"};
+  target.launch.env = {{"PORT", "5"}};
+  EXPECT_EQ(ask(0).outcome, ProbeOutcome::passed);
+  target.launch.argv = {"/bin/sh", "-c", "exit 3"};
+  EXPECT_EQ(ask(0).detail, "the check exited with code 3");
+  target.launch.argv = {"./no-such-check"};
+  const auto report = ask(0);
+  EXPECT_EQ(report.outcome, ProbeOutcome::failed);
+  EXPECT_NE(report.detail.find("no-such-check"), std::string::npos) << report.detail;
+}
+
+TEST_F(Probes, ByCommandTooSlowFails) {
+  target.health.kind = HealthKind::command;
+  target.health.timeout = milliseconds(50);
+  target.launch.argv = {"/bin/sleep", "100"};
+  target.launch.cwd = "/";
+  EXPECT_EQ(ask(0).detail, "the check did not end within 50ms");
+}
+
+TEST_F(Probes, LeaveNoDescriptorBehind) {
+  ask(1);
+  target.launch.cwd = "/";
+  const auto before = open_descriptors();
+  for (int i = 0; i < 5; ++i) {
+    answered("HTTP/1.1 200 OK\r\n\r\n");
+    answered("nonsense\r\n\r\n");
+    target.health.timeout = milliseconds(20);
+    answered("", true);
+    target.health.kind = HealthKind::command;
+    target.launch.argv = {"/bin/true"};
+    ask(0);
+    target.launch.argv = {"/bin/sleep", "100"};
+    ask(0);
+    target.health = HealthConfig{};
+  }
+  EXPECT_EQ(open_descriptors(), before);
+}
+
+}  // namespace
+}  // namespace fleet
