@@ -20,7 +20,7 @@ std::atomic<bool> stop = false;
 struct Arguments {
   LoadOptions load;
   std::vector<std::string> urls;
-  std::string connect_to, ids, report, progress, ledger;
+  std::string connect_to, unix_path, ids, report, progress, ledger;
   double seconds = 0;
   unsigned slow_ms = 300;
 };
@@ -93,6 +93,7 @@ int check(const Arguments& arguments) {
 int get(const Arguments& arguments) {
   for (const auto& url : arguments.urls) {
     auto peer = parse_url(url, arguments.connect_to);
+    if (peer) peer->unix_path = arguments.unix_path;
     const auto path = url.find('/', url.find("://") + 3);
     const auto response = peer ? fetch(*peer, "GET", path == std::string::npos ? "/" : url.substr(path))
                                : Expected<Response>(std::unexpected(peer.error()));
@@ -133,6 +134,7 @@ int main(int argc, char** argv) {
   check_command->add_option("ledger", arguments.ledger, "directory, searched for ledger-*.log")->required();
   auto* get_command = cli.add_subcommand("get", "print what is at a URL; certificates are not verified");
   get_command->add_option("url", arguments.urls, "http(s)://name:port/path")->required();
+  get_command->add_option("--unix", arguments.unix_path, "socket to connect to instead");
   CLI11_PARSE(cli, argc, argv);
   if (get_command->parsed()) return get(arguments);
   return run_command->parsed() ? run(arguments) : check(arguments);

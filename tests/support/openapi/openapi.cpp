@@ -51,7 +51,8 @@ bool matches(std::string_view pattern, std::string_view path) {
 }
 
 std::vector<std::string_view> pieces(std::string_view content_type, std::string_view body) {
-  if (!content_type.starts_with("application/x-ndjson") && !content_type.starts_with("text/event-stream")) return {body};
+  if (!content_type.starts_with("application/x-ndjson") && !content_type.starts_with("text/event-stream"))
+    return {body};
   const bool sse = content_type.starts_with("text/event-stream");
   std::vector<std::string_view> found;
   for (auto line : split(body, '\n')) {
@@ -92,7 +93,8 @@ void OpenApi::check(const Json& given, const Json& value, const std::string& whe
                     std::vector<std::string>& wrong) const {
   const Json& rules = resolve(given);
   if (const auto choices = rules.find("oneOf"); choices != rules.end()) {
-    const bool null_allowed = std::ranges::any_of(*choices, [](const Json& choice) { return choice.contains("type") && choice["type"] == "null"; });
+    const bool null_allowed = std::ranges::any_of(
+        *choices, [](const Json& choice) { return choice.contains("type") && choice["type"] == "null"; });
     if (!(value.is_null() && null_allowed)) check(choices->front(), value, where, wrong);
     return;
   }
@@ -103,7 +105,8 @@ void OpenApi::check(const Json& given, const Json& value, const std::string& whe
   if (rules.contains("enum") && std::ranges::find(rules["enum"], value) == rules["enum"].end()) {
     wrong.push_back(where + ": not one of its names: " + value.dump());
   }
-  if (rules.contains("minimum") && value.is_number() && value < rules["minimum"]) wrong.push_back(where + ": too small");
+  if (rules.contains("minimum") && value.is_number() && value < rules["minimum"])
+    wrong.push_back(where + ": too small");
   if (rules.contains("format") && value.is_string() && !is_time(value.get<std::string>())) {
     wrong.push_back(where + ": not a time: " + value.dump());
   }
