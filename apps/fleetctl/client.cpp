@@ -148,7 +148,8 @@ net::Task<Result<Reply>> exchange_tls(std::shared_ptr<Socket> socket, Watchdog& 
   if (!address.ca_file.empty()) {
     boost::system::error_code error;
     context.load_verify_file(address.ca_file, error);
-    if (error) co_return fail(ErrorKind::usage, "cannot read certificates: " + address.ca_file + ": " + error.message());
+    if (error)
+      co_return fail(ErrorKind::usage, "cannot read certificates: " + address.ca_file + ": " + error.message());
   }
   ssl::stream<Socket&> stream(*socket, context);
   stream.set_verify_mode(ssl::verify_peer, ignored);

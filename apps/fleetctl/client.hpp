@@ -12,12 +12,12 @@
 namespace fleet::ctl {
 
 struct Address {
-  std::string socket;             // path; or, if empty:
+  std::string socket;  // path; or, if empty:
   bool tls = false;
-  std::string host;               // name or address, IPv6 without brackets
+  std::string host;  // name or address, IPv6 without brackets
   std::string port = "7070";
-  std::string token;              // empty: none
-  std::string ca_file;            // trusted besides the system's; empty: none
+  std::string token;    // empty: none
+  std::string ca_file;  // trusted besides the system's; empty: none
 };
 
 // "https://build-7:7070", "http://127.0.0.1:7070". Plain http only to loopback: a token is not for the network to read.

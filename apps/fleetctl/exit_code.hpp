@@ -11,7 +11,7 @@
 namespace fleet::ctl {
 
 enum class Exit : std::uint8_t {
-  done = 0,         // done, or already current
+  done = 0,  // done, or already current
   internal = 1,
   usage = 2,        // usage or configuration; no such app, release or deployment; not allowed
   busy = 3,         // another deploy of this app runs

@@ -81,7 +81,7 @@ net::Task<Result<Exit>> follow_deployment(Session& session, api::DeploymentId id
     net::asio::co_spawn(session.client.context(), redraw(telling, session.client.context()), [](std::exception_ptr) {});
   }
   const std::function<void(const std::string&)> hear = [telling](const std::string& line) { telling->hear(line); };
-  for (bool lost = false;; ) {
+  for (bool lost = false;;) {
     std::string stream = path + "/events?since=" + std::to_string(telling->seen);
     auto reply = co_await session.client.follow(std::move(stream), hear);
     auto view = co_await ask_for<api::DeploymentView>(session.client, "GET", path);

@@ -34,7 +34,8 @@ Exit run(net::asio::io_context& io, Session& session) {
     if (!ended) ended = exit;
     io.stop();
   };
-  net::asio::co_spawn(io, run_verb(session), [&](std::exception_ptr bug, Exit exit) { end(bug ? Exit::internal : exit); });
+  net::asio::co_spawn(io, run_verb(session),
+                      [&](std::exception_ptr bug, Exit exit) { end(bug ? Exit::internal : exit); });
   net::asio::signal_set signals(io, SIGINT, SIGTERM);
   signals.async_wait([&](boost::system::error_code error, int) {
     if (!error) end(Exit::detached);

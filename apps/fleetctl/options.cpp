@@ -11,10 +11,10 @@
 namespace fleet::ctl {
 namespace {
 
-const CLI::AsNumberWithUnit kDuration(std::map<std::string, std::int64_t>{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}},
-                                      CLI::AsNumberWithUnit::Options(CLI::AsNumberWithUnit::CASE_SENSITIVE |
-                                                                     CLI::AsNumberWithUnit::UNIT_REQUIRED),
-                                      "DURATION");
+const CLI::AsNumberWithUnit kDuration(
+    std::map<std::string, std::int64_t>{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}},
+    CLI::AsNumberWithUnit::Options(CLI::AsNumberWithUnit::CASE_SENSITIVE | CLI::AsNumberWithUnit::UNIT_REQUIRED),
+    "DURATION");
 
 std::string default_socket(const Surroundings& around) {
   if (!around.fleet_socket.empty()) return around.fleet_socket;
@@ -97,13 +97,16 @@ class CommandLine {
     deploy->add_option("--sha256", options_.sha256, "refuse an artifact of another digest")->type_name("HEX");
     add_wait(deploy);
     auto* rollback = verb("rollback", "go back to the release before, or to RELEASE", Verb::rollback);
-    number_.push_back(rollback->add_option("release", raw_.number, "its number")->type_name("RELEASE")->transform(strip_v()));
+    number_.push_back(
+        rollback->add_option("release", raw_.number, "its number")->type_name("RELEASE")->transform(strip_v()));
     add_wait(rollback);
     add_wait(verb("restart", "new instances of the same release, without a gap", Verb::restart));
     auto* abort = verb("abort", "stop a deployment that has not switched yet", Verb::abort);
-    number_.push_back(abort->add_option("deployment", raw_.number, "its number; the app's running one")->type_name("ID"));
+    number_.push_back(
+        abort->add_option("deployment", raw_.number, "its number; the app's running one")->type_name("ID"));
     auto* follow = verb("follow", "watch a deployment to its end, as deploy does", Verb::follow);
-    number_.push_back(follow->add_option("deployment", raw_.number, "its number; the app's running one")->type_name("ID"));
+    number_.push_back(
+        follow->add_option("deployment", raw_.number, "its number; the app's running one")->type_name("ID"));
     add_wait(follow, false);
   }
 
@@ -113,8 +116,11 @@ class CommandLine {
     verb("releases", "the releases there are to go back to", Verb::releases);
     auto* logs = verb("logs", "what an app's instances wrote", Verb::logs);
     logs->add_flag("-f,--follow", options_.follow, "and what they write from now on");
-    release_ = logs->add_option("--release", raw_.release, "only of this release")->type_name("RELEASE")->transform(strip_v());
-    logs->add_option("-n,--lines", options_.lines, "the newest, at most (100)")->check(CLI::Range(1u, 10000u))->type_name("N");
+    release_ =
+        logs->add_option("--release", raw_.release, "only of this release")->type_name("RELEASE")->transform(strip_v());
+    logs->add_option("-n,--lines", options_.lines, "the newest, at most (100)")
+        ->check(CLI::Range(1u, 10000u))
+        ->type_name("N");
     auto* events = verb("events", "what happened", Verb::events);
     events->add_flag("-f,--follow", options_.follow, "what happens from now on");
     since_ = events->add_option("--since", raw_.since, "after this event's number")->type_name("SEQ");

@@ -12,7 +12,18 @@
 namespace fleet::ctl {
 
 enum class Verb : std::uint8_t {
-  deploy, status, releases, rollback, restart, abort, follow, logs, events, config_check, reload, shutdown,
+  deploy,
+  status,
+  releases,
+  rollback,
+  restart,
+  abort,
+  follow,
+  logs,
+  events,
+  config_check,
+  reload,
+  shutdown,
 };
 
 struct Options {
@@ -21,16 +32,16 @@ struct Options {
   bool json = false;
   std::optional<std::string> app;
 
-  std::string build, sha256;               // deploy; a local path is absolute already
-  std::optional<std::uint64_t> number;     // rollback: release; abort, follow: deployment
-  bool wait = true;                        // deploy, rollback, restart
+  std::string build, sha256;            // deploy; a local path is absolute already
+  std::optional<std::uint64_t> number;  // rollback: release; abort, follow: deployment
+  bool wait = true;                     // deploy, rollback, restart
   std::chrono::milliseconds timeout{300000};
-  bool watch = false;                      // status
-  bool follow = false;                     // logs, events
+  bool watch = false;   // status
+  bool follow = false;  // logs, events
   std::optional<std::uint64_t> release, since;
   std::uint32_t lines = 100;
-  std::string file;                        // config check
-  bool apps = false;                       // shutdown
+  std::string file;   // config check
+  bool apps = false;  // shutdown
 };
 
 // Of this process; what an unset variable would say is empty.

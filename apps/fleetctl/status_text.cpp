@@ -91,9 +91,13 @@ Row app_row(const AppView& app) {
 std::string instances_table(const AppView& app, milliseconds now, const Style& style) {
   std::vector<Row> rows{{"INSTANCE", "RELEASE", "STATE", "FOR", "PID", "PORT", "IN FLIGHT", "RESTARTS"}};
   for (const auto& instance : app.instances) {
-    Row row{printable(instance.id), version(instance.release),
-            Cell(std::string(name(instance.state)), colour_of(instance.state)), elapsed(instance.since, now),
-            std::to_string(instance.pid), std::to_string(instance.port), std::uint64_t{instance.in_flight},
+    Row row{printable(instance.id),
+            version(instance.release),
+            Cell(std::string(name(instance.state)), colour_of(instance.state)),
+            elapsed(instance.since, now),
+            std::to_string(instance.pid),
+            std::to_string(instance.port),
+            std::uint64_t{instance.in_flight},
             std::uint64_t{instance.restarts}};
     rows.push_back(std::move(row));
   }
@@ -105,15 +109,15 @@ std::string notes(const AppView& app, milliseconds now, const Style& style) {
   std::string out;
   if (const auto& deployment = app.deployment) {
     out += app.name + ": " + std::string(name(deployment->kind)) + ", deployment " + std::to_string(deployment->id) +
-           ", in " + std::string(name(deployment->phase)) + ", for " + elapsed(deployment->started_at, now) +
-           ", by " + printable(deployment->requested_by) + "\n";
+           ", in " + std::string(name(deployment->phase)) + ", for " + elapsed(deployment->started_at, now) + ", by " +
+           printable(deployment->requested_by) + "\n";
   }
   for (const auto& instance : app.instances) {
     const bool expected = instance.state == InstanceState::ready || app.deployment || !is_current(app, instance);
     if (expected) continue;
-    out += printable(instance.id) + ": " +
-           coloured(name(instance.state), colour_of(instance.state), style.colour) + " for " +
-           elapsed(instance.since, now) + (instance.restarts != 0 ? ", " + count(instance.restarts, "restart") : "") +
+    out += printable(instance.id) + ": " + coloured(name(instance.state), colour_of(instance.state), style.colour) +
+           " for " + elapsed(instance.since, now) +
+           (instance.restarts != 0 ? ", " + count(instance.restarts, "restart") : "") +
            " · look: fleetctl logs --app " + app.name + "\n";
   }
   return out;

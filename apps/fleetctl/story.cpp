@@ -45,12 +45,12 @@ std::string message_of(const EventView& event) {
   return message;
 }
 
-Colour colour_of(EventType type) {
-  switch (type) {
+Colour colour_of(const EventView& event) {
+  switch (event.type) {
     case EventType::instance_ready:
     case EventType::deployment_finished: return Colour::green;
+    case EventType::instance_exited: return event.data.exit_code == 0 ? Colour::none : Colour::red;
     case EventType::instance_unhealthy:
-    case EventType::instance_exited:
     case EventType::worker_exited: return Colour::red;
     case EventType::gap: return Colour::yellow;
     case EventType::deployment_started:
@@ -69,6 +69,7 @@ Colour colour_of(EventType type) {
 std::string requests_failed(const DeploymentView& ended) {
   if (!ended.receipt) return "";
   const auto total = ended.receipt->requests + ended.receipt->failed;
+  if (total == 0) return ", no requests came meanwhile";
   return ", " + grouped(ended.receipt->failed) + " of " + count(total, "request") + " failed";
 }
 
@@ -125,7 +126,7 @@ std::vector<std::string> Story::tell(const EventView& event) {
       phase_.reset();
       return lines;
     case EventType::deployment_started:
-      lines.push_back(message_of(event));
+      lines.push_back(message_of(event) + ", deployment " + std::to_string(event.deployment.value_or(0)));
       if (!phase_) phase_ = Phase::prepare, phase_began_ = event.time;
       return lines;
     case EventType::instance_ready:
@@ -133,7 +134,7 @@ std::vector<std::string> Story::tell(const EventView& event) {
     case EventType::instance_unhealthy:
     case EventType::instance_exited:
     case EventType::instance_stopped:
-      lines.push_back("    " + coloured(message_of(event), colour_of(event.type), style_.colour));
+      lines.push_back("    " + coloured(message_of(event), colour_of(event), style_.colour));
       return lines;
     case EventType::gap:
     case EventType::route_published:
@@ -173,8 +174,8 @@ std::vector<std::string> receipt(const DeploymentView& ended, const Style& style
     total += time;
   }
   const auto& figures = *ended.receipt;
-  std::string requests = grouped(figures.requests + figures.failed) + ", " + grouped(figures.failed) +
-                         " failed, " + grouped(figures.retried) + " retried, " + grouped(figures.held) + " held";
+  std::string requests = grouped(figures.requests + figures.failed) + ", " + grouped(figures.failed) + " failed, " +
+                         grouped(figures.retried) + " retried, " + grouped(figures.held) + " held";
   if (figures.client_aborted != 0) requests += ", " + grouped(figures.client_aborted) + " given up by their clients";
   if (figures.cut != 0) requests += ", " + grouped(figures.cut) + " cut at the drain limit";
   lines.push_back(coloured("time      ", Colour::dim, style.colour) + duration(total) + ": " + phases);
@@ -224,8 +225,9 @@ std::string how_to_follow(const std::string& why, const std::string& app, api::D
 }
 
 std::string event_line(const EventView& event, const Style& style) {
-  return coloured(printable(event.time), Colour::dim, style.colour) + " " + padded(printable(event.app.value_or("-")), 8) +
-         " " + coloured(padded(name(event.type), 19), colour_of(event.type), style.colour) + " " + message_of(event);
+  return coloured(printable(event.time), Colour::dim, style.colour) + " " +
+         padded(printable(event.app.value_or("-")), 8) + " " +
+         coloured(padded(name(event.type), 19), colour_of(event), style.colour) + " " + message_of(event);
 }
 
 std::string log_line(const api::LogLine& line, const Style& style) {

@@ -41,7 +41,8 @@ std::string cut(std::string_view text, std::size_t limit) {
 
 }  // namespace
 
-Terminal::Terminal() : data_is_terminal_(is_smart_terminal(STDOUT_FILENO)), talk_is_terminal_(is_smart_terminal(STDERR_FILENO)) {
+Terminal::Terminal()
+    : data_is_terminal_(is_smart_terminal(STDOUT_FILENO)), talk_is_terminal_(is_smart_terminal(STDERR_FILENO)) {
   std::setlocale(LC_CTYPE, "");
   const char* no_colour = std::getenv("NO_COLOR");
   const bool colour = !no_colour || *no_colour == '\0';

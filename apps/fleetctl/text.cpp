@@ -99,7 +99,8 @@ std::optional<milliseconds> parse_time(std::string_view text) {
   int read = 0;
   const std::string copy(text);
   if (std::sscanf(copy.c_str(), "%4d-%2u-%2uT%2d:%2d:%2d.%3dZ%n", &year, &month, &day, &hour, &minute, &second, &ms,
-                  &read) != 7 || static_cast<std::size_t>(read) != text.size()) {
+                  &read) != 7 ||
+      static_cast<std::size_t>(read) != text.size()) {
     return std::nullopt;
   }
   const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};

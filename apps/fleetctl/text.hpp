@@ -16,7 +16,7 @@ std::string grouped(std::uint64_t number);    // "12,345"
 std::string duration(milliseconds time);      // "412 ms", "1.2 s", "3 min 20 s", "5 h 12 min", "3 d 4 h"
 std::string byte_count(std::uint64_t bytes);  // "999 B", "12.4 MB"
 std::string count(std::uint64_t number, std::string_view one);  // "1 request", "12,345 requests"
-std::string percent_encoded(std::string_view text);  // for one segment of a path, or a value of a query
+std::string percent_encoded(std::string_view text);             // for one segment of a path, or a value of a query
 
 // Text of others, safe for a terminal: control characters become \xNN, tabs spaces.
 std::string printable(std::string_view text);

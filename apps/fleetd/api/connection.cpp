@@ -73,7 +73,11 @@ template <class Stream>
 class Session {
  public:
   Session(std::shared_ptr<Link> link, Stream& stream, Backend& backend, const Policy& policy, Peer peer, Limits limits)
-      : link_(std::move(link)), stream_(stream), backend_(backend), policy_(policy), peer_(std::move(peer)),
+      : link_(std::move(link)),
+        stream_(stream),
+        backend_(backend),
+        policy_(policy),
+        peer_(std::move(peer)),
         limits_(limits) {}
 
   net::Task<> run() {

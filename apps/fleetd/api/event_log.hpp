@@ -49,10 +49,10 @@ class EventLog {
   net::asio::io_context& io_;
   std::size_t capacity_;
   std::uint64_t last_seq_ = 0;
-  std::uint64_t next_place_ = 0;               // places number what was published, progress too
-  std::uint64_t lost_before_ = 0;              // places below this fell off the end,
-  std::uint64_t evicted_seq_ = 0;              // and seqs up to this
-  std::map<std::uint64_t, EventView> ring_;    // by place
+  std::uint64_t next_place_ = 0;                    // places number what was published, progress too
+  std::uint64_t lost_before_ = 0;                   // places below this fell off the end,
+  std::uint64_t evicted_seq_ = 0;                   // and seqs up to this
+  std::map<std::uint64_t, EventView> ring_;         // by place
   std::map<DeploymentId, std::uint64_t> progress_;  // place of the newest progress of a deployment
   std::set<class EventReader*> readers_;
 };

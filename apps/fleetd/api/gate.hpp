@@ -28,7 +28,8 @@ struct Refusal {
 };
 
 // What a browser must not be talked into: a foreign Origin; on plain TCP a Host that is a name of somebody else's (DNS
-// rebinding; an address cannot be rebound, and over TLS the certificate speaks against it); a body that a form can send.
+// rebinding; an address cannot be rebound, and over TLS the certificate speaks against it); a body that a form can
+// send.
 std::optional<Refusal> refuse_foreign(const Request& head, const Policy& policy);
 
 // Whether a peer on a unix socket may do all: root, `owner`, or a member of the socket's `group`.

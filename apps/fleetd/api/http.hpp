@@ -39,17 +39,17 @@ class Source {
  public:
   virtual ~Source() = default;
   virtual net::Task<std::optional<std::string>> next() = 0;  // the next piece, not empty; nothing: the end
-  virtual void stop() = 0;  // the client is gone: next() ends soon
+  virtual void stop() = 0;                                   // the client is gone: next() ends soon
 };
 
 struct Response {
   unsigned status = 200;
   std::string content_type = "application/json";
   std::string body;
-  std::string allow;                // 405: the methods there are
-  bool challenge = false;           // 401: ask for a token
-  std::shared_ptr<Source> source;   // instead of body
-  std::function<void()> afterwards; // once the answer is written
+  std::string allow;                 // 405: the methods there are
+  bool challenge = false;            // 401: ask for a token
+  std::shared_ptr<Source> source;    // instead of body
+  std::function<void()> afterwards;  // once the answer is written
 };
 
 // One line; bytes of others that are not UTF-8 become U+FFFD instead of an exception.

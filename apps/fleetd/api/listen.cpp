@@ -81,9 +81,7 @@ Result<Endpoint> bound_endpoint(int fd) {
   return endpoint;
 }
 
-bool is_loopback(const Endpoint& endpoint) {
-  return endpoint.address == "::1" || endpoint.address.starts_with("127.");
-}
+bool is_loopback(const Endpoint& endpoint) { return endpoint.address == "::1" || endpoint.address.starts_with("127."); }
 
 Peer unix_peer(int fd, gid_t group) {
   Peer peer;

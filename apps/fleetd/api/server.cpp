@@ -111,8 +111,9 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
 
   void begin(const std::shared_ptr<Listener>& listener, os::Fd fd) {
     if (listener->connections >= limits.connections) {
-      constexpr std::string_view kFull = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
-                                         "Connection: close\r\n\r\n";
+      constexpr std::string_view kFull =
+          "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
+          "Connection: close\r\n\r\n";
       if (!listener->terms.tls) ::send(fd.get(), kFull.data(), kFull.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       return;
     }

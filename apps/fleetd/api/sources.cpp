@@ -46,7 +46,11 @@ class EventSource final : public Source {
 class LogSource final : public Source {
  public:
   LogSource(Backend& backend, std::string app, LogQuery query, LogsView first, bool sse)
-      : backend_(backend), app_(std::move(app)), query_(std::move(query)), page_(std::move(first)), sse_(sse),
+      : backend_(backend),
+        app_(std::move(app)),
+        query_(std::move(query)),
+        page_(std::move(first)),
+        sse_(sse),
         pause_(backend.events().context()) {}
 
   net::Task<std::optional<std::string>> next() override {

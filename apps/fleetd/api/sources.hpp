@@ -1,5 +1,5 @@
-// Answers that go on: events as they are published, log lines as they are written. As NDJSON or server-sent events. Both
-// send an empty line or comment now and then, so that a dead connection is noticed.
+// Answers that go on: events as they are published, log lines as they are written. As NDJSON or server-sent events.
+// Both send an empty line or comment now and then, so that a dead connection is noticed.
 #pragma once
 
 #include <memory>

@@ -97,10 +97,10 @@ struct DeploymentView {
 // ---- status --------------------------------------------------------------------------------------------------------
 
 enum class WorkerState : std::uint8_t {
-  starting,   // not yet accepting
+  starting,  // not yet accepting
   accepting,
-  draining,   // finishes what it has; its successor accepts
-  backoff,    // ended by itself; started again after a pause
+  draining,  // finishes what it has; its successor accepts
+  backoff,   // ended by itself; started again after a pause
 };
 FLEET_NAMES(WorkerState, "starting", "accepting", "draining", "backoff")
 
@@ -158,7 +158,7 @@ struct AppView {
   AppState state = AppState::idle;
   std::vector<std::string> hosts;  // empty: any
   std::string path;
-  std::uint32_t wanted = 0;  // instances of the current release, as configured
+  std::uint32_t wanted = 0;                  // instances of the current release, as configured
   std::optional<DeploymentView> deployment;  // the one under way
   std::vector<InstanceView> instances;
   FLEET_FIELDS(AppView, name, release, release_url, state, hosts, path, wanted, deployment, instances)
@@ -213,14 +213,14 @@ enum class EventType : std::uint8_t {
   instance_started,     // data: instance, release, pid, port
   instance_ready,
   instance_unhealthy,
-  instance_exited,      // data: exit_code, signal
-  instance_stopped,     // as asked
-  route_published,      // data: generation
-  worker_started,       // data: slot, pid
+  instance_exited,   // data: exit_code, signal
+  instance_stopped,  // as asked
+  route_published,   // data: generation
+  worker_started,    // data: slot, pid
   worker_exited,
-  app_state,            // data: state
+  app_state,  // data: state
   config_reloaded,
-  gap,                  // events before this one were dropped for this reader
+  gap,  // events before this one were dropped for this reader
 };
 FLEET_NAMES(EventType, "deployment.started", "deployment.phase", "deployment.progress", "deployment.finished",
             "instance.started", "instance.ready", "instance.unhealthy", "instance.exited", "instance.stopped",

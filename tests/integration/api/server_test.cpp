@@ -82,8 +82,9 @@ TEST_F(ServerTest, AnswersOneRequestAfterAnotherOnOneConnection) {
     const auto answer = connection->receive();
     ASSERT_TRUE(answer);
     EXPECT_TRUE(answer->keeps);
-    EXPECT_THAT(described.check_answer("GET", "/v1/status", answer->status, answer->header("Content-Type"), answer->body),
-                IsEmpty());
+    EXPECT_THAT(
+        described.check_answer("GET", "/v1/status", answer->status, answer->header("Content-Type"), answer->body),
+        IsEmpty());
   }
 }
 
@@ -98,11 +99,13 @@ TEST_F(ServerTest, WritesTheAnswerToAShutdownBeforeItShutsDown) {
   const auto answer = test::fetch(local(), "POST", "/v1/shutdown", json_body, R"({"apps":true})");
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 202);
-  fleetd.with_backend([](FakeBackend& backend) { EXPECT_THAT(backend.asked, ::testing::ElementsAre("shutdown with apps")); });
+  fleetd.with_backend(
+      [](FakeBackend& backend) { EXPECT_THAT(backend.asked, ::testing::ElementsAre("shutdown with apps")); });
 }
 
 TEST_F(ServerTest, RefusesWhatIsTooLongOrNoHttp) {
-  const std::string post = "POST /v1/apps/shop/deployments HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+  const std::string post =
+      "POST /v1/apps/shop/deployments HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
   EXPECT_EQ(raw(local(), post + "Content-Length: 2097152\r\n\r\n"), "413");
   EXPECT_EQ(raw(local(), "GET /healthz HTTP/1.1\r\nX: " + std::string(20000, 'x') + "\r\n\r\n"), "431");
   EXPECT_EQ(raw(local(), "hello\r\n\r\n"), "400");
@@ -110,8 +113,9 @@ TEST_F(ServerTest, RefusesWhatIsTooLongOrNoHttp) {
 }
 
 TEST_F(ServerTest, ClosesAConnectionThatIsSlowWithItsHeadOrBody) {
-  for (const std::string start : {"GET /healthz HT", "POST /v1/reload HTTP/1.1\r\nContent-Type: application/json\r\n"
-                                                     "Content-Length: 10\r\n\r\n{"}) {
+  for (const std::string start : {"GET /healthz HT",
+                                  "POST /v1/reload HTTP/1.1\r\nContent-Type: application/json\r\n"
+                                  "Content-Length: 10\r\n\r\n{"}) {
     EXPECT_EQ(raw(local(), start), "nothing") << start;
   }
 }
@@ -209,8 +213,10 @@ TEST_F(ServerTest, NeedsACertificateOffLoopbackAndKeepsTheFormerListenerOnError)
 
 TEST_F(ServerTest, SpeaksTlsWithTheConfiguredCertificate) {
   const std::string pem = fleetd.directory() + "/both.pem";
-  const std::string make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=control -days 1"
-                           " -keyout " + pem + ".key -out " + pem + " 2>/dev/null";
+  const std::string make =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=control -days 1"
+      " -keyout " +
+      pem + ".key -out " + pem + " 2>/dev/null";
   ASSERT_EQ(std::system(make.c_str()), 0);
   auto config = on_loopback();
   config.certificate = pem;

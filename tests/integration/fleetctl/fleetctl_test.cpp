@@ -92,7 +92,9 @@ class Fleetctl : public ::testing::Test {
     arguments.insert(arguments.begin(), {kBinary, "--socket", fleetd.socket_path()});
     return arguments;
   }
-  Ran run(std::vector<std::string> arguments) { return test::run(command(std::move(arguments)), {}, milliseconds(10000)); }
+  Ran run(std::vector<std::string> arguments) {
+    return test::run(command(std::move(arguments)), {}, milliseconds(10000));
+  }
 
   ServedBackend fleetd;
   const std::string who = "uid " + std::to_string(::geteuid());
@@ -105,8 +107,9 @@ TEST_F(Fleetctl, EndsWith0AndSaysHowToUndoWhenItDeployed) {
   ends(view);
   const auto ran = run({"deploy", "/srv/shop.zip"});
   EXPECT_EQ(ran.code, 0) << ran.err;
-  EXPECT_THAT(ran.err, StartsWith("deploy of /srv/shop.zip\n"));
-  EXPECT_THAT(ran.out, EndsWith("shop is on v2 (was v1), 0 of 12,345 requests failed · undo: fleetctl rollback --app shop\n"));
+  EXPECT_THAT(ran.err, StartsWith("deploy of /srv/shop.zip, deployment 17\n"));
+  EXPECT_THAT(ran.out,
+              EndsWith("shop is on v2 (was v1), 0 of 12,345 requests failed · undo: fleetctl rollback --app shop\n"));
   EXPECT_THAT(ran.out, HasSubstr("prepare 40 ms"));
   EXPECT_THAT(ran.out + ran.err, ::testing::Not(HasSubstr("\x1b"))) << "no terminal, no colours";
   EXPECT_THAT(asked(), ElementsAre("deploy shop /srv/shop.zip  by " + who));
@@ -152,7 +155,8 @@ TEST_F(Fleetctl, EndsWith4AndShowsTheLastLinesWhenTheCandidateWasNotHealthy) {
   ends(view);
   const auto ran = run({"deploy", "/srv/shop.zip"});
   EXPECT_EQ(ran.code, 4);
-  EXPECT_THAT(ran.err, HasSubstr("deploy of shop failed: it went wrong (exit code 7)\nits last lines were:\n  | no database\n"));
+  EXPECT_THAT(ran.err,
+              HasSubstr("deploy of shop failed: it went wrong (exit code 7)\nits last lines were:\n  | no database\n"));
   EXPECT_EQ(ran.out, "shop is still on v1, nothing changed\n");
 }
 
@@ -204,7 +208,8 @@ TEST_F(Fleetctl, GoesOnFollowingWhenFleetdIsStartedAgain) {
   Program program(command({"deploy", "/srv/shop.zip"}), {}, out, err);
   ASSERT_TRUE(eventually(milliseconds(5000), [&] { return !test::read_whole(err).empty(); }));
   fleetd.close();
-  ASSERT_TRUE(eventually(milliseconds(5000), [&] { return test::read_whole(err).find("lost contact") != std::string::npos; }));
+  ASSERT_TRUE(
+      eventually(milliseconds(5000), [&] { return test::read_whole(err).find("lost contact") != std::string::npos; }));
   ends(ended(DeploymentState::succeeded, Outcome::changed));
   ASSERT_TRUE(fleetd.open());
   EXPECT_EQ(program.wait(milliseconds(5000)), 0);
@@ -228,7 +233,8 @@ TEST_F(Fleetctl, GivesEventsAndTheResultAsNdjson) {
 TEST_F(Fleetctl, ReturnsAtOnceIfToldNotToWait) {
   const auto ran = run({"restart", "--no-wait"});
   EXPECT_EQ(ran.code, 0);
-  EXPECT_EQ(ran.out, "under way: deployment 17 of shop goes on · follow: fleetctl follow 17 · stop: fleetctl abort 17\n");
+  EXPECT_EQ(ran.out,
+            "under way: deployment 17 of shop goes on · follow: fleetctl follow 17 · stop: fleetctl abort 17\n");
 }
 
 TEST_F(Fleetctl, AbortsAndFollowsTheRunningDeploymentWithoutItsNumber) {
@@ -244,7 +250,9 @@ TEST_F(Fleetctl, ShowsStatusReleasesLogsAndEvents) {
   EXPECT_EQ(json::Json::parse(run({"status", "--json"}).out).at("apps").at(0).at("name"), "shop");
   EXPECT_EQ(run({"status", "--app", "blog"}).code, 2);
   EXPECT_EQ(run({"releases"}).out, "shop has no releases yet\n");
-  fleetd.with_backend([](FakeBackend& backend) { backend.next_logs = LogsView{{{"shop-v1-1", 1, "a\x1b[31mb"}}, "c"}; });
+  fleetd.with_backend([](FakeBackend& backend) {
+    backend.next_logs = LogsView{{{"shop-v1-1", 1, "a\x1b[31mb"}}, "c"};
+  });
   EXPECT_EQ(run({"logs", "--lines", "5"}).out, "shop-v1-1 | a\\x1b[31mb\n");
   EXPECT_EQ(run({"events"}).out, "2026-11-22T23:31:10.000Z shop     deployment.started  deploy of /srv/shop.zip\n");
   EXPECT_EQ(run({"events", "--app", "blog"}).out, "");
@@ -266,13 +274,15 @@ TEST_F(Fleetctl, ReloadsAndShutsDown) {
   EXPECT_EQ(run({"reload"}).out, "configuration reloaded\n");
   // The fake fleetd ends when the process does whose pid it gives.
   Program sleeper({"/bin/sleep", "60"}, {}, "", "");
-  fleetd.with_backend([&](FakeBackend& backend) { backend.status_view.pid = static_cast<std::uint32_t>(sleeper.pid()); });
+  fleetd.with_backend(
+      [&](FakeBackend& backend) { backend.status_view.pid = static_cast<std::uint32_t>(sleeper.pid()); });
   Program shutdown(command({"shutdown", "--apps"}), {}, fleetd.directory() + "/out", "");
   ASSERT_TRUE(eventually(milliseconds(5000), [&] { return asked().back() == "shutdown with apps"; }));
   EXPECT_TRUE(shutdown.running());
   sleeper.signal(SIGTERM);
   EXPECT_EQ(shutdown.wait(milliseconds(5000)), 0);
-  EXPECT_EQ(test::read_whole(fleetd.directory() + "/out"), "fleetd has ended, the proxy and all applications are stopped\n");
+  EXPECT_EQ(test::read_whole(fleetd.directory() + "/out"),
+            "fleetd has ended, the proxy and all applications are stopped\n");
 }
 
 TEST_F(Fleetctl, ReportsABadReloadAsConfiguration) {

@@ -18,7 +18,8 @@ EventView event(EventType type, DeploymentId deployment = 0) {
 
 std::vector<std::string> drain(EventReader& reader) {
   std::vector<std::string> seen;
-  while (const auto next = reader.poll()) seen.push_back(std::string(name(next->type)) + " " + std::to_string(next->seq));
+  while (const auto next = reader.poll())
+    seen.push_back(std::string(name(next->type)) + " " + std::to_string(next->seq));
   return seen;
 }
 

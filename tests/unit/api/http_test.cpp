@@ -39,8 +39,8 @@ TEST(RequestBody, IsReadFieldByFieldAndUnknownOnesAreRefused) {
 
 TEST(Query, TakesNumbersAndFlagsAndNothingElse) {
   Request request;
-  request.query = {{"lines", "12"}, {"bad", "12x"}, {"empty", ""}, {"huge", "99999999999999999999"}, {"follow", ""},
-                   {"no", "false"}, {"yes", "true"}};
+  request.query = {{"lines", "12"}, {"bad", "12x"},  {"empty", ""},  {"huge", "99999999999999999999"},
+                   {"follow", ""},  {"no", "false"}, {"yes", "true"}};
   EXPECT_EQ(request.number("lines").value(), 12u);
   EXPECT_EQ(request.number("absent").value(), std::nullopt);
   for (const char* name : {"bad", "empty", "huge"}) EXPECT_FALSE(request.number(name)) << name;

@@ -50,7 +50,8 @@ class RoutesTest : public ::testing::Test {
     if (response.source) response.body = read_all(*response.source);
     if (admission.route) {
       EXPECT_THAT(described.check_answer(method, target, static_cast<int>(response.status), response.content_type,
-                                         response.body), IsEmpty());
+                                         response.body),
+                  IsEmpty());
     }
     if (response.afterwards) response.afterwards();
     return response;
@@ -83,7 +84,8 @@ class RoutesTest : public ::testing::Test {
 };
 
 TEST_F(RoutesTest, DeploysWhatTheBodySays) {
-  const auto response = ask(request("POST", "/v1/apps/shop/deployments", R"({"url":"https://b/s.zip","sha256":")" + kSha + "\"}"));
+  const auto response =
+      ask(request("POST", "/v1/apps/shop/deployments", R"({"url":"https://b/s.zip","sha256":")" + kSha + "\"}"));
   EXPECT_EQ(response.status, 202u);
   EXPECT_EQ(response.body, "{\"id\":17}\n");
   EXPECT_THAT(backend.asked,
@@ -118,9 +120,9 @@ TEST_F(RoutesTest, PassesOnEveryOtherWish) {
   EXPECT_EQ(ask(request("POST", "/v1/reload")).status, 200u);
   EXPECT_EQ(ask(request("POST", "/v1/shutdown")).status, 202u);
   EXPECT_EQ(ask(request("POST", "/v1/shutdown", R"({"apps":true})")).status, 202u);
-  EXPECT_THAT(backend.asked,
-              ElementsAre("rollback shop to the former by uid 1000", "rollback shop to 41 by uid 1000",
-                          "restart shop by uid 1000", "abort 17 by uid 1000", "reload", "shutdown", "shutdown with apps"));
+  EXPECT_THAT(backend.asked, ElementsAre("rollback shop to the former by uid 1000", "rollback shop to 41 by uid 1000",
+                                         "restart shop by uid 1000", "abort 17 by uid 1000", "reload", "shutdown",
+                                         "shutdown with apps"));
 }
 
 TEST_F(RoutesTest, ShowsUrlsWithoutTheirSecrets) {
@@ -138,7 +140,8 @@ TEST_F(RoutesTest, ShowsUrlsWithoutTheirSecrets) {
 }
 
 TEST_F(RoutesTest, KnowsNoOtherPathsAndSaysWhichMethodsThereAre) {
-  for (const char* target : {"/", "/v1", "/v1/apps/shop", "/v1/apps//logs", "/v1/status/", "/metrics", "/v1/apps/a/b/logs"}) {
+  for (const char* target :
+       {"/", "/v1", "/v1/apps/shop", "/v1/apps//logs", "/v1/status/", "/metrics", "/v1/apps/a/b/logs"}) {
     EXPECT_EQ(ask(request("GET", target)).status, 404u) << target;
   }
   const auto response = ask(request("DELETE", "/v1/status"));
@@ -192,17 +195,23 @@ TEST_F(RoutesTest, ReplaysADeploymentsEventsToItsEnd) {
   backend.events().publish(event(EventType::deployment_finished, 17));
   const auto all = ask(request("GET", "/v1/deployments/17/events"));
   EXPECT_EQ(all.content_type, "application/x-ndjson");
-  EXPECT_EQ(all.body,
-            R"({"seq":1,"time":"","app":"shop","deployment":17,"type":"deployment.started","message":"","data":{}})" "\n"
-            R"({"seq":3,"time":"","app":"shop","deployment":17,"type":"deployment.phase","message":"","data":{"phase":"warm"}})" "\n"
-            R"({"seq":4,"time":"","app":"shop","deployment":17,"type":"deployment.finished","message":"","data":{}})" "\n");
+  EXPECT_EQ(
+      all.body,
+      R"({"seq":1,"time":"","app":"shop","deployment":17,"type":"deployment.started","message":"","data":{}})"
+      "\n"
+      R"({"seq":3,"time":"","app":"shop","deployment":17,"type":"deployment.phase","message":"","data":{"phase":"warm"}})"
+      "\n"
+      R"({"seq":4,"time":"","app":"shop","deployment":17,"type":"deployment.finished","message":"","data":{}})"
+      "\n");
   Request as_sse = request("GET", "/v1/deployments/17/events");
   as_sse.accept = "text/event-stream";
   as_sse.last_event_id = "3";
   const auto rest = ask(as_sse);
   EXPECT_EQ(rest.content_type, "text/event-stream");
-  EXPECT_EQ(rest.body, "id: 4\nevent: deployment.finished\ndata: "
-            R"({"seq":4,"time":"","app":"shop","deployment":17,"type":"deployment.finished","message":"","data":{}})" "\n\n");
+  EXPECT_EQ(rest.body,
+            "id: 4\nevent: deployment.finished\ndata: "
+            R"({"seq":4,"time":"","app":"shop","deployment":17,"type":"deployment.finished","message":"","data":{}})"
+            "\n\n");
 }
 
 TEST_F(RoutesTest, EndsTheStreamOfADeploymentWhoseEventsAreGone) {
@@ -217,7 +226,8 @@ TEST_F(RoutesTest, ListsTheEventsOfAnApp) {
   other.app = "blog";
   backend.events().publish(other);
   EXPECT_EQ(ask(request("GET", "/v1/events?app=blog")).body,
-            R"({"events":[{"seq":2,"time":"","app":"blog","deployment":1,"type":"app.state","message":"","data":{}}]})" "\n");
+            R"({"events":[{"seq":2,"time":"","app":"blog","deployment":1,"type":"app.state","message":"","data":{}}]})"
+            "\n");
   EXPECT_EQ(ask(request("GET", "/v1/events?since=2")).body, "{\"events\":[]}\n");
 }
 

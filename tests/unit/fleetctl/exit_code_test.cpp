@@ -22,8 +22,8 @@ DeploymentView ended(DeploymentState state, Outcome outcome, std::optional<Error
 
 TEST(ExitCode, IsTheSameForeverForEachKindOfError) {
   const std::pair<ErrorKind, int> expected[] = {
-      {ErrorKind::internal, 1}, {ErrorKind::usage, 2},  {ErrorKind::not_found, 2}, {ErrorKind::denied, 2},
-      {ErrorKind::busy, 3},     {ErrorKind::unhealthy, 4}, {ErrorKind::aborted, 4}, {ErrorKind::fetch, 5},
+      {ErrorKind::internal, 1}, {ErrorKind::usage, 2},       {ErrorKind::not_found, 2}, {ErrorKind::denied, 2},
+      {ErrorKind::busy, 3},     {ErrorKind::unhealthy, 4},   {ErrorKind::aborted, 4},   {ErrorKind::fetch, 5},
       {ErrorKind::verify, 5},   {ErrorKind::unreachable, 8},
   };
   ASSERT_EQ(std::size(expected), enum_count<ErrorKind>());

@@ -58,8 +58,14 @@ TEST(Options, WaitFiveMinutesUnlessToldOtherwise) {
 }
 
 TEST(Options, EndWithUsageWhenTheyAreWrong) {
-  for (const auto& arguments : {std::vector<const char*>{}, {"frob"}, {"deploy"}, {"deploy", "a", "b"},
-                                {"deploy", "a", "--timeout", "5"}, {"logs", "--lines", "0"}, {"config"}, {"status", "--frob"}}) {
+  for (const auto& arguments : {std::vector<const char*>{},
+                                {"frob"},
+                                {"deploy"},
+                                {"deploy", "a", "b"},
+                                {"deploy", "a", "--timeout", "5"},
+                                {"logs", "--lines", "0"},
+                                {"config"},
+                                {"status", "--frob"}}) {
     const auto ended = read(arguments);
     ASSERT_FALSE(ended);
     EXPECT_EQ(ended.error().code, 2);

@@ -16,7 +16,8 @@ api::StatusView status() {
   view.version = "0.1.0";
   view.generation = 12;
   view.started_at = "2026-11-22T20:19:10.000Z";
-  view.workers = {{0, 100, api::WorkerState::accepting, 30, "w0", 0}, {1, 101, api::WorkerState::accepting, 4, "w1", 0}};
+  view.workers = {{0, 100, api::WorkerState::accepting, 30, "w0", 0},
+                  {1, 101, api::WorkerState::accepting, 4, "w1", 0}};
   api::AppView shop;
   shop.name = "shop";
   shop.release = 43;

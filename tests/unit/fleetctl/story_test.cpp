@@ -20,6 +20,7 @@ EventView event(EventType type, std::string time, std::string message = "") {
   view.type = type;
   view.time = "2026-11-22T23:31:" + time + "Z";
   view.app = "shop";
+  view.deployment = 17;
   view.message = std::move(message);
   return view;
 }
@@ -52,14 +53,14 @@ DeploymentView deployment() {
 
 TEST(Story, TellsEachPhaseOnceItIsOverWithItsTime) {
   Story story({});
-  EXPECT_THAT(tell(story, {event(EventType::deployment_started, "10.000", "deploy of /srv/shop.zip"),
-                           phase(Phase::prepare, "10.000"), phase(Phase::warm, "10.412"),
-                           event(EventType::instance_ready, "11.000", "shop-v43-9 is in rotation"),
-                           phase(Phase::commit, "11.612"), phase(Phase::drain, "11.620"),
-                           phase(Phase::retire, "11.850"), phase(Phase::done, "12.950"),
-                           event(EventType::deployment_finished, "12.950")}),
-              ElementsAre("deploy of /srv/shop.zip", "  prepare  412 ms", "    shop-v43-9 is in rotation",
-                          "  warm     1.2 s", "  commit   8 ms", "  drain    230 ms", "  retire   1.1 s"));
+  EXPECT_THAT(
+      tell(story,
+           {event(EventType::deployment_started, "10.000", "deploy of /srv/shop.zip"), phase(Phase::prepare, "10.000"),
+            phase(Phase::warm, "10.412"), event(EventType::instance_ready, "11.000", "shop-v43-9 is in rotation"),
+            phase(Phase::commit, "11.612"), phase(Phase::drain, "11.620"), phase(Phase::retire, "11.850"),
+            phase(Phase::done, "12.950"), event(EventType::deployment_finished, "12.950")}),
+      ElementsAre("deploy of /srv/shop.zip, deployment 17", "  prepare  412 ms", "    shop-v43-9 is in rotation",
+                  "  warm     1.2 s", "  commit   8 ms", "  drain    230 ms", "  retire   1.1 s"));
 }
 
 TEST(Story, NamesTheInstanceAndItsExitWhereTheMessageDoesNot) {
@@ -108,6 +109,13 @@ TEST(LastLine, SaysWhatChangedAndHowToUndoIt) {
   EXPECT_EQ(last_line(view), "shop runs on new instances of v42, 0 of 12,345 requests failed");
 }
 
+TEST(LastLine, MakesNoFigureOfNoRequests) {
+  auto view = deployment();
+  view.receipt->requests = 0;
+  EXPECT_EQ(last_line(view),
+            "shop is on v43 (was v42), no requests came meanwhile · undo: fleetctl rollback --app shop");
+}
+
 TEST(LastLine, OfTheFirstReleaseHasNothingToUndo) {
   auto view = deployment();
   view.previous_release.reset();
@@ -132,8 +140,11 @@ TEST(LastLine, SaysWhatDidNotChange) {
 
 TEST(Receipt, GivesTimesAndFigures) {
   auto view = deployment();
-  view.phases = {{Phase::prepare, milliseconds(412)}, {Phase::warm, milliseconds(1200)}, {Phase::commit, milliseconds(8)},
-                 {Phase::drain, milliseconds(230)}, {Phase::retire, milliseconds(1100)}};
+  view.phases = {{Phase::prepare, milliseconds(412)},
+                 {Phase::warm, milliseconds(1200)},
+                 {Phase::commit, milliseconds(8)},
+                 {Phase::drain, milliseconds(230)},
+                 {Phase::retire, milliseconds(1100)}};
   view.receipt->retried = 2;
   view.receipt->longest_drain_ms = milliseconds(230);
   EXPECT_THAT(receipt(view, {}),
@@ -148,8 +159,9 @@ TEST(Failure, GivesReasonExitAndTheLastLines) {
   view.error->text = "shop-v43-9 ended before it was healthy";
   view.error->exit_code = 7;
   view.error->log_tail = {"starting", "cannot open \x1b[31mdb"};
-  EXPECT_THAT(failure(view, {}), ElementsAre("deploy of shop failed: shop-v43-9 ended before it was healthy (exit code 7)",
-                                             "its last lines were:", "  | starting", "  | cannot open \\x1b[31mdb"));
+  EXPECT_THAT(failure(view, {}),
+              ElementsAre("deploy of shop failed: shop-v43-9 ended before it was healthy (exit code 7)",
+                          "its last lines were:", "  | starting", "  | cannot open \\x1b[31mdb"));
   view.state = DeploymentState::aborted;
   view.error.reset();
   EXPECT_THAT(failure(view, {}), ElementsAre("deploy of shop aborted"));

@@ -17,9 +17,9 @@ TEST(Text, GroupsDigits) {
 
 TEST(Text, SaysDurationsInTheUnitsThatMatter) {
   const std::pair<std::int64_t, const char*> expected[] = {
-      {-5, "0 ms"},        {0, "0 ms"},          {412, "412 ms"},           {1234, "1.2 s"},
-      {12345, "12 s"},     {59999, "60 s"},      {60000, "1 min"},          {200000, "3 min 20 s"},
-      {3600000, "1 h"},    {18720000, "5 h 12 min"}, {273600000, "3 d 4 h"},
+      {-5, "0 ms"},           {0, "0 ms"},      {412, "412 ms"},        {1234, "1.2 s"},  {12345, "12 s"},
+      {59999, "60 s"},        {60000, "1 min"}, {200000, "3 min 20 s"}, {3600000, "1 h"}, {18720000, "5 h 12 min"},
+      {273600000, "3 d 4 h"},
   };
   for (const auto& [ms, text] : expected) EXPECT_EQ(duration(milliseconds(ms)), text);
 }
@@ -54,10 +54,12 @@ TEST(Text, ReadsTimes) {
 }
 
 TEST(Text, AlignsTablesByWhatIsSeen) {
-  EXPECT_EQ(table({{"NAME", "N"}, {Cell("größe", Colour::green), Cell(std::uint64_t{5})}, {"b", Cell(std::uint64_t{12345})}}, false),
-            "NAME        N\n"
-            "größe       5\n"
-            "b      12,345\n");
+  EXPECT_EQ(
+      table({{"NAME", "N"}, {Cell("größe", Colour::green), Cell(std::uint64_t{5})}, {"b", Cell(std::uint64_t{12345})}},
+            false),
+      "NAME        N\n"
+      "größe       5\n"
+      "b      12,345\n");
 }
 
 TEST(Text, ColoursCellsWithoutMovingColumns) {
