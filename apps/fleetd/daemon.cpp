@@ -25,8 +25,6 @@ constexpr std::size_t kEventsRestored = 4096;
 constexpr auto kWorkersUp = 20s;
 constexpr auto kShimsGreet = 10s;  // all of them; a program whose shim does not is ended
 
-bool is_worker(const std::string& id) { return id.starts_with("worker-"); }
-
 }  // namespace
 
 Daemon::Daemon(net::asio::io_context& io, std::string config_file, Config config, Paths paths, Store store)
@@ -78,6 +76,7 @@ net::Task<Result<>> Daemon::come_up() {
   co_await executor_->wait_settled();
   spdlog::info("fleetd is ready socket={} apps={} workers={}", paths_.api_socket(), config_.apps.size(),
                config_.proxy.workers);
+  ready_ = true;
   ::sd_notify(0, "READY=1\nSTATUS=serving");
   co_return Result<>();
 }
@@ -107,16 +106,17 @@ net::Task<std::map<std::string, FoundShim>> Daemon::find_shims() {
 }
 
 net::Task<> Daemon::adopt_workers(std::map<std::string, FoundShim>& found) {
-  for (auto entry = found.begin(); entry != found.end();) {
-    const auto current = entry++;
-    if (!is_worker(current->first) || current->second.status.state != wire::ShimState::running) continue;
-    const auto id = current->first;
-    const auto status = current->second.status;
-    auto again = Shim::dial(io_, paths_, id);
-    if (!again) continue;
-    auto adopted = co_await workers_.adopt(id, std::move(*again), status);
-    if (!adopted) spdlog::warn("worker not adopted: {}", adopted.error().text);
-    if (adopted) found.erase(current);
+  for (const auto& id : workers_found(paths_)) {
+    const auto shim = found.find(id);
+    std::optional<Shim> dialled;
+    if (shim != found.end()) {
+      if (shim->second.status.state != wire::ShimState::running) continue;
+      if (auto again = Shim::dial(io_, paths_, id)) dialled = std::move(*again);
+    }
+    const auto adopted = co_await workers_.adopt(id, std::move(dialled));
+    if (adopted && shim != found.end()) found.erase(shim);
+    if (!adopted && adopted.error().kind == ErrorKind::unreachable) ::unlink(paths_.worker_socket(id).c_str());
+    else if (!adopted) spdlog::warn("worker not adopted: {}", adopted.error().text);
   }
 }
 

@@ -27,6 +27,7 @@ class Daemon final : public api::Backend {
   // Handles SIGTERM and SIGINT (end, leave everything running) and SIGHUP (reload).
   net::Task<> obey_signals();
 
+  bool is_ready() override { return ready_; }
   api::StatusView status() override;
   Result<api::DeploymentView> deployment(api::DeploymentId id) override;
   Result<api::ReleasesView> releases(const std::string& app) override;
@@ -58,7 +59,7 @@ class Daemon final : public api::Backend {
   Workers workers_;
   api::Server server_;
   std::string started_at_ = wall_time();
-  bool up_ = false, reloading_ = false, leaving_ = false;
+  bool up_ = false, ready_ = false, reloading_ = false, leaving_ = false;
 };
 
 }  // namespace fleet

@@ -25,6 +25,7 @@ namespace {
 
 // A shim that takes links and drops them shall not keep us busy.
 constexpr milliseconds kBetweenDials{100};
+constexpr milliseconds kWorkerDrains{40'000};
 
 Result<wire::Launch> prepare(const Paths& paths, const AppConfig& app, const plan::Instance& instance,
                              const std::vector<std::string>& command) {
@@ -113,8 +114,9 @@ void Instances::sweep(const std::string& id, Shim shim, const wire::ShimStatus& 
   auto session = std::make_shared<Session>();
   session->id = id;
   session->shim = std::move(shim);
-  session->stop = {SIGKILL, milliseconds(0)};
-  session->shim->stop(SIGKILL, milliseconds(0));
+  // A worker that could not be adopted still has requests to finish: it drains.
+  session->stop = id.starts_with("worker-") ? std::pair(SIGTERM, kWorkerDrains) : std::pair(SIGKILL, milliseconds(0));
+  session->shim->stop(session->stop->first, session->stop->second);
   session->shim->dismiss();
   tasks_.spawn(run(session));
 }

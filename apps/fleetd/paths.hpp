@@ -27,7 +27,8 @@ struct Paths {
   std::string api_socket() const { return run + "/fleetd.sock"; }
   std::string shims() const { return run + "/shim"; }
   std::string shim_socket(const std::string& id) const { return shims() + "/" + id; }
-  std::string worker_socket(const std::string& id) const { return run + "/worker/" + id; }
+  std::string workers() const { return run + "/worker"; }
+  std::string worker_socket(const std::string& id) const { return workers() + "/" + id; }
   std::string notify_socket(const std::string& id) const { return run + "/notify/" + id; }
 
   // The folder of this program's own executable.

@@ -18,6 +18,15 @@ net::Task<> reap(net::asio::io_context& io, os::Process process) {
   (void)co_await wait_exit(io, std::move(process));
 }
 
+std::vector<std::string> names_in(const std::string& dir) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(dir, error)) {
+    names.push_back(entry.path().filename().string());
+  }
+  return names;
+}
+
 }  // namespace
 
 Result<Shim> Shim::start(net::asio::io_context& io, net::TaskGroup& children, const Paths& paths, const std::string& id) {
@@ -64,14 +73,8 @@ void Shim::stop(int signal, milliseconds grace) {
 
 void Shim::dismiss() { channel_.send(wire::Dismiss{}); }
 
-std::vector<std::string> shims_found(const Paths& paths) {
-  std::vector<std::string> ids;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(paths.shims(), error)) {
-    ids.push_back(entry.path().filename().string());
-  }
-  return ids;
-}
+std::vector<std::string> shims_found(const Paths& paths) { return names_in(paths.shims()); }
+std::vector<std::string> workers_found(const Paths& paths) { return names_in(paths.workers()); }
 
 void kill_orphan(const std::string& id, std::uint32_t pid, std::uint64_t start_time) {
   const auto main = static_cast<pid_t>(pid);

@@ -36,6 +36,8 @@ class Shim {
 
 // Ids of the shims that have left a socket in the run directory, alive or not.
 std::vector<std::string> shims_found(const Paths& paths);
+// Likewise of workers.
+std::vector<std::string> workers_found(const Paths& paths);
 
 // Kills a program whose shim is gone, with its whole tree: nobody captures its output or can tell how it ends. Does
 // nothing if that process is gone, whoever may have its pid now.

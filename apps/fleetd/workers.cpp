@@ -11,6 +11,7 @@
 #include <set>
 
 #include "clock.hpp"
+#include "os/process.hpp"
 #include "os/unix_socket.hpp"
 
 namespace fleet {
@@ -18,6 +19,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr milliseconds kGreeting = 2s;      // from a dial to the HELLO
+constexpr milliseconds kBetweenDials = 100ms;
 constexpr auto kHandshake = 10s;   // from the start of a worker to its READY
 constexpr auto kAckPatience = 5s;  // a worker that does not take a table in this time is replaced
 constexpr auto kStable = 10s;      // a worker that lived this long is replaced at once when it ends
@@ -38,7 +41,8 @@ std::string new_worker_id(std::uint32_t slot) {
 struct Workers::Worker {
   std::string id;
   std::uint32_t slot = 0, pid = 0;
-  std::optional<Shim> shim;
+  std::uint64_t start_time = 0;
+  std::optional<Shim> shim;  // none: it was killed, and the worker has outlived it
   std::optional<net::Channel> link;
   wire::WorkerState said = wire::WorkerState::fresh;  // in its HELLO
   bool live = false;   // was told to accept: its acknowledgements count
@@ -55,6 +59,7 @@ struct Workers::Worker {
 
   void kill() {
     if (shim) shim->stop(SIGKILL, 0ms);
+    else kill_orphan(id, pid, start_time);
     if (link) link->close();
   }
 };
@@ -83,19 +88,17 @@ net::Task<bool> Workers::wait_changed(net::Timer::time_point until) {
 
 // ---- adopting ------------------------------------------------------------------------------------------------------
 
-net::Task<Result<>> Workers::adopt(const std::string& id, Shim shim, wire::ShimStatus status) {
+net::Task<Result<>> Workers::adopt(const std::string& id, std::optional<Shim> shim) {
   auto worker = std::make_shared<Worker>();
   worker->id = id;
   worker->shim = std::move(shim);
-  worker->pid = status.pid;
   CO_TRYV(dial(*worker));
-  net::Timer patience(io_, 2s);
-  patience.async_wait([worker](boost::system::error_code error) {
-    if (!error) worker->link->close();
-  });
+  const net::Timer patience = hang_up_after(kGreeting, worker);
   const auto hello = co_await worker->link->receive();
   if (!hello || !hello->is<wire::WorkerHello>()) co_return fail("worker " + id + " does not greet");
   CO_TRY(const auto greeting, hello->as<wire::WorkerHello>());
+  worker->pid = greeting.pid;
+  worker->start_time = os::start_time_of(static_cast<pid_t>(greeting.pid));
   if (greeting.protocol != wire::kProtocol) co_return fail("worker " + id + " speaks another protocol");
   worker->slot = greeting.slot;
   worker->said = greeting.state;
@@ -125,6 +128,16 @@ net::Task<Result<>> Workers::adopt(const std::string& id, Shim shim, wire::ShimS
   co_return Result<>();
 }
 
+// Ends the worker's link then, unless the timer is gone before.
+net::Timer Workers::hang_up_after(milliseconds time, std::shared_ptr<Worker> worker) {
+  net::Timer timer(io_, time);
+  timer.async_wait([link = std::weak_ptr(worker)](boost::system::error_code error) {
+    const auto waited_for = link.lock();
+    if (!error && waited_for && waited_for->link) waited_for->link->close();
+  });
+  return timer;
+}
+
 Result<> Workers::dial(Worker& worker) {
   TRY(os::Fd socket, os::connect_unix(paths_.worker_socket(worker.id)));
   worker.link.emplace(io_, std::move(socket));
@@ -139,7 +152,7 @@ void Workers::begin(std::uint32_t slots, wire::Keys keys, RouteTable table) {
     send_table(*worker);
     if (!worker->live) worker->link->send(wire::Accept{});
     worker->live = true;
-    tasks_.spawn(watch_shim(worker));
+    if (worker->shim) tasks_.spawn(watch_shim(worker));
     tasks_.spawn(serve(worker));
     if (!worker->draining && slots_[worker->slot]->worker != worker) retire(*worker);
   }
@@ -151,7 +164,7 @@ void Workers::configure(std::uint32_t slots) {
   for (std::uint32_t number = 0; number < slots_.size(); ++number) {
     auto& slot = *slots_[number];
     slot.wanted = number < slots;
-    slot.replace = slot.worker && !has_its_listeners(*slot.worker);
+    slot.replace = slot.worker && (!slot.worker->shim || !has_its_listeners(*slot.worker));
     if (!std::exchange(slot.kept, true)) tasks_.spawn(keep(number));
   }
   changed_.cancel();
@@ -240,6 +253,7 @@ net::Task<Result<>> Workers::start(std::shared_ptr<Worker> worker) {
     if (!status) co_return fail("its shim ended");
     if (status->state == wire::ShimState::running) {
       worker->pid = status->pid;
+      worker->start_time = status->start_time;
       break;
     }
     if (status->state != wire::ShimState::empty) co_return fail(how_it_ended(*status));
@@ -291,30 +305,43 @@ net::Task<> Workers::serve(std::shared_ptr<Worker> worker) {
       take(*worker, *message);
       continue;
     }
-    // The link may be lost without the worker; then it is dialled again, and told everything again.
-    if (worker->ended || worker->draining || closing_ || !dial(*worker)) break;
+    // The link may be lost without the worker; then it is dialled again, once a while, and told everything again.
+    if (worker->ended || worker->draining || closing_) break;
+    co_await pause(kBetweenDials);
+    if (worker->ended || closing_ || !dial(*worker)) break;
+    const net::Timer patience = hang_up_after(kGreeting, worker);
     const auto hello = co_await worker->link->receive();
     if (!hello || !hello->is<wire::WorkerHello>()) break;
     worker->link->send(keys_);
     send_table(*worker);
   }
   if (!worker->draining) spdlog::error("worker lost id={} slot={} pid={}", worker->id, worker->slot, worker->pid);
-  if (!worker->ended) worker->kill();
+  const bool drained_alone = worker->draining && !worker->shim;  // nobody but the link could tell that it has ended
+  if (!worker->ended && !drained_alone) worker->kill();
   lost(*worker);
 }
 
 net::Task<> Workers::watch_shim(std::shared_ptr<Worker> worker) {
+  ++watched_;
   for (;;) {
     const auto status = co_await worker->shim->status();
-    if (!status) co_return;  // without its shim it goes on; its link tells when it ends
+    if (!status) break;
     if (status->state != wire::ShimState::exited && status->state != wire::ShimState::failed) continue;
     worker->ended = true;
     if (!worker->draining) spdlog::warn("worker {} id={} pid={}", how_it_ended(*status), worker->id, worker->pid);
     worker->shim->dismiss();
     if (worker->link) worker->link->close();
     ::unlink(paths_.worker_socket(worker->id).c_str());
-    co_return;
+    break;
   }
+  if (!worker->ended) {
+    // It serves on without its shim, but nobody captures its output any more: a successor takes its place.
+    spdlog::warn("the shim of a worker is gone id={} pid={}", worker->id, worker->pid);
+    worker->shim.reset();
+    if (auto& slot = *slots_[worker->slot]; slot.worker == worker) slot.replace = true;
+  }
+  --watched_;
+  changed_.cancel();
 }
 
 void Workers::take(Worker& worker, const net::Incoming& message) {
@@ -445,7 +472,7 @@ void Workers::check_drained(const std::string& target) {
 // ---- keys, figures, the end ----------------------------------------------------------------------------------------
 
 net::Task<Result<>> Workers::set_keys(wire::Keys keys) {
-  keys_ = std::move(keys);
+  const auto former = std::exchange(keys_, std::move(keys));
   std::vector<std::shared_ptr<Worker>> asked;
   for (const auto& worker : all_) {
     if (!worker->live) continue;
@@ -454,15 +481,21 @@ net::Task<Result<>> Workers::set_keys(wire::Keys keys) {
     asked.push_back(worker);
   }
   const auto until = std::chrono::steady_clock::now() + kAckPatience;
+  Result<> taken;
   for (const auto& worker : asked) {
-    while (!worker->keys_answer && worker->live) {
-      if (!co_await wait_changed(until)) co_return fail("worker " + worker->id + " does not answer");
+    while (!worker->keys_answer && worker->live && co_await wait_changed(until)) {
     }
-    if (worker->keys_answer && !worker->keys_answer->empty()) {
-      co_return fail(ErrorKind::usage, "worker " + worker->id + " refused the certificates: " + *worker->keys_answer);
+    if (!taken || !worker->live) continue;
+    if (!worker->keys_answer) taken = fail("worker " + worker->id + " does not answer");
+    else if (!worker->keys_answer->empty()) {
+      taken = fail(ErrorKind::usage, "worker " + worker->id + " refused the certificates: " + *worker->keys_answer);
     }
   }
-  co_return Result<>();
+  if (!taken) {
+    keys_ = former;
+    for (const auto& worker : asked) worker->link->send(keys_);
+  }
+  co_return taken;
 }
 
 net::Task<Result<>> Workers::wait_accepting(milliseconds at_most) {
@@ -509,11 +542,12 @@ net::Task<> Workers::drain_all(milliseconds deadline) {
     if (worker->live) drain(*worker, deadline);
     else worker->kill();
   }
-  const auto until = std::chrono::steady_clock::now() + deadline + 3s;
-  while (!all_.empty()) {
+  auto until = std::chrono::steady_clock::now() + deadline + 3s;
+  while (!all_.empty() || watched_ > 0) {
     if (co_await wait_changed(until)) continue;
-    for (const auto& worker : all_) worker->kill();
-    co_return;
+    if (all_.empty()) co_return;
+    for (const auto& worker : std::vector(all_)) worker->kill();
+    until += 2s;
   }
 }
 

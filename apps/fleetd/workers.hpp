@@ -35,8 +35,8 @@ class Workers {
   Workers(net::asio::io_context& io, net::TaskGroup& tasks, const Paths& paths, Listeners& listeners, Events events);
   ~Workers();
 
-  // Takes over a former fleetd's worker and its listeners. Before begin().
-  net::Task<Result<>> adopt(const std::string& id, Shim shim, wire::ShimStatus status);
+  // Takes over a former fleetd's worker and its listeners; one whose shim is gone is replaced. Before begin().
+  net::Task<Result<>> adopt(const std::string& id, std::optional<Shim> shim);
 
   // Brings every slot to life, and keeps it so.
   void begin(std::uint32_t slots, wire::Keys keys, RouteTable table);
@@ -77,6 +77,7 @@ class Workers {
   net::Task<> watch_acks();
   net::Task<bool> wait_changed(net::Timer::time_point until);  // false: that time has come
   Result<> dial(Worker& worker);
+  net::Timer hang_up_after(milliseconds time, std::shared_ptr<Worker> worker);
   void take(Worker& worker, const net::Incoming& message);
   void lost(Worker& worker);
   void send_table(Worker& worker);
@@ -105,6 +106,7 @@ class Workers {
   std::map<std::string, Totals> past_;         // by app: of workers that have ended
   net::Timer changed_;                         // cancelled whenever something that is waited for may have changed
   std::uint64_t told_acked_ = 0;
+  std::size_t watched_ = 0;  // shims whose program has not ended
   bool watching_acks_ = false;
   bool closing_ = false;
 };

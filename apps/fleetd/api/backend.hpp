@@ -29,6 +29,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
+  // Whether fleetd has come up: the workers accept, and every app runs as well as it can for now.
+  virtual bool is_ready() = 0;
   virtual StatusView status() = 0;
   virtual Result<DeploymentView> deployment(DeploymentId id) = 0;  // not_found
   virtual Result<ReleasesView> releases(const std::string& app) = 0;

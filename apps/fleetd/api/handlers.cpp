@@ -59,7 +59,10 @@ Result<std::optional<std::uint64_t>> since(Request request) {
 
 }  // namespace
 
-Reply get_health(Backend&, Request) { co_return answer_with(HealthView{}); }
+Reply get_health(Backend& backend, Request) {
+  if (!backend.is_ready()) co_return fail(ErrorKind::unreachable, "fleetd is starting: not all that is to run does yet");
+  co_return answer_with(HealthView{});
+}
 
 Reply get_status(Backend& backend, Request) {
   StatusView status = backend.status();

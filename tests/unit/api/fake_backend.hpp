@@ -20,6 +20,9 @@ class FakeBackend : public Backend {
   DeploymentId next_id = 17;
   std::vector<std::string> asked;
 
+  bool ready = true;
+
+  bool is_ready() override { return ready; }
   StatusView status() override { return status_view; }
   Result<DeploymentView> deployment(DeploymentId id) override {
     const auto found = deployments.find(id);
