@@ -202,7 +202,18 @@ Result<api::DeploymentId> Executor::request(const std::string& name, plan::Reque
   working_ = false;
   work();
   if (!done) return std::unexpected(std::move(done.error()).in("cannot record the deployment"));
+  world_.tasks.spawn(begin_receipt(name, request.deployment));
   return request.deployment;
+}
+
+// The workers tell their figures each second: what a receipt counts from must be of the moment.
+net::Task<> Executor::begin_receipt(std::string name, api::DeploymentId deployment) {
+  co_await world_.workers.refresh(milliseconds(200));
+  App* app = find(name);
+  if (!app) co_return;
+  const auto running = app->running.find(deployment);
+  if (running == app->running.end()) co_return;
+  put(running->second.baseline, world_.workers.totals(name));
 }
 
 Result<> Executor::abort(api::DeploymentId id, const std::string& requested_by) {

@@ -93,6 +93,7 @@ class Executor {
   void give_ports(plan::AppState& state);
   void schedule(App& app, std::optional<milliseconds> wake_at);
   net::Task<> tick();
+  net::Task<> begin_receipt(std::string app, api::DeploymentId deployment);
   net::Task<> run_probe(std::string app, plan::Instance instance, AppConfig config);
   void discard_release(const std::string& app, std::uint64_t number);
   void retain(App& app);

@@ -360,6 +360,9 @@ void Workers::take(Worker& worker, const net::Incoming& message) {
     const auto drained = message.as<wire::TargetDrained>();
     if (!drained) return worker.kill();
     worker.drained.insert(drained->target);
+    for (auto& target : worker.stats.targets) {
+      if (target.target == drained->target) target.in_flight = 0;
+    }
     check_drained(drained->target);
   } else if (message.is<wire::Stats>()) {
     auto stats = message.as<wire::Stats>();
