@@ -51,14 +51,19 @@ TEST(Deploy, LeavesAReceiptWithTimesAndFigures) {
   ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
   Traffic traffic(fleet);
   traffic.flow();
-  const auto id = fleet.begin_deploy(fleet.pack({"v2", {"start-delay = 500"}}));
-  const auto view = fleet.wait_end(id);
+  const auto artifact = fleet.pack({"v2", {"start-delay = 500"}});
+  const auto before = traffic.progress().requests;
+  const auto view = fleet.wait_end(fleet.begin_deploy(artifact));
+  const auto during = traffic.progress().requests - before;
   traffic.stop(100);
   EXPECT_EQ(view.at("state"), "succeeded");
   EXPECT_EQ(view.at("outcome"), "changed");
   EXPECT_EQ(view.at("release"), 2);
   EXPECT_EQ(view.at("previous_release"), 1);
-  EXPECT_GE(view.at("receipt").at("requests").get<int>(), 20);
+  // The load tells of its progress every 100 ms, 40 requests.
+  EXPECT_GE(view.at("receipt").at("requests").get<std::uint64_t>() + 80, during);
+  EXPECT_LE(view.at("receipt").at("requests").get<std::uint64_t>(), during + 80);
+  EXPECT_EQ(view.at("receipt").at("cut"), 0) << "no request was near the drain limit";
   EXPECT_EQ(view.at("receipt").at("failed"), 0);
   std::vector<std::string> phases;
   for (const auto& phase : view.at("phases")) phases.push_back(phase.at("phase"));
@@ -195,6 +200,34 @@ TEST(Deploy, ARequestInFlightIsFinishedByTheReleaseThatBeganIt) {
   ASSERT_TRUE(response) << response.error().text;
   EXPECT_EQ(version_of(response->body).value_or("none"), "v1");
   EXPECT_EQ(fleet.wait_end(id).at("state"), "succeeded");
+}
+
+TEST(Deploy, ARollbackOvertakesADeployThatStillDrains) {
+  FleetSetup setup;
+  setup.demo_apps[0].instances = 1;  // all of the old ones must still drain
+  Fleet fleet(setup);
+  fleet.start();
+  ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+  const auto before = fleet.instance_pids();
+  const auto peer = fleet.http();
+  auto slow = Connection::open(peer);
+  ASSERT_TRUE(slow);
+  ASSERT_TRUE(slow->send(request_text(peer, "GET", "/slow?ms=4000")));
+  pause_for(milliseconds(100));
+  Program deploy({program_path("fleetctl"), "--socket", fleet.api().unix_path, "deploy", fleet.pack({"v2"})}, {}, "", "");
+  ASSERT_TRUE(eventually(milliseconds(5000), [&] {
+    const auto app = fleet.app();
+    return app.at("deployment").is_object() && app.at("deployment").at("phase") == "drain";
+  }));
+  EXPECT_TRUE(serves(fleet, "v2"));
+  EXPECT_TRUE(ended(fleet.ctl({"rollback"}), kDone));
+  EXPECT_TRUE(serves(fleet, "v1"));
+  EXPECT_EQ(deploy.wait(milliseconds(10000)).value_or(-1), kRolledBack);
+  const auto answer = slow->receive();
+  ASSERT_TRUE(answer) << answer.error().text;
+  EXPECT_EQ(version_of(answer->body).value_or("none"), "v1");
+  EXPECT_TRUE(settled(fleet, 1));
+  EXPECT_EQ(fleet.instance_pids(), before) << "the old release never ended";
 }
 
 TEST(Deploy, ARequestLongerThanTheDrainLimitIsCutAndSaidSo) {

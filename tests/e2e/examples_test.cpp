@@ -52,6 +52,13 @@ FleetSetup only(const std::string& apps) {
   return setup;
 }
 
+TEST(Examples, ConfigurationsAreValidAsTheyAre) {
+  const Fleet fleet;
+  for (const auto* name : {"demo", "node", "tomcat"}) {
+    EXPECT_TRUE(ended(fleet.ctl({"config", "check", example(name) + "/fleet.toml"}), kDone)) << name;
+  }
+}
+
 TEST(Examples, NodeServer) {
   if (!is_there("/usr/bin/node")) GTEST_SKIP() << "no node here";
   Fleet fleet(only(apps_of("node")));
