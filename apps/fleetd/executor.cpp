@@ -12,6 +12,7 @@
 #include <random>
 #include <set>
 
+#include "api/public_url.hpp"
 #include "core/signal_names.hpp"
 #include "logs.hpp"
 #include "os/dirs.hpp"
@@ -334,7 +335,7 @@ Result<> Executor::save(App& app, const plan::Step& step, std::uint64_t generati
         Release release;
         release.app = app.state.name;
         release.number = keep->release;
-        release.url = step.state.rollout ? public_url(step.state.rollout->url) : "";
+        release.url = step.state.rollout ? api::public_url(step.state.rollout->url) : "";
         release.sha256 = app.fetched.sha256;
         release.format = app.fetched.format;
         release.bytes = app.fetched.unpacked_bytes;

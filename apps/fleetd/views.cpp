@@ -1,5 +1,6 @@
 #include "views.hpp"
 
+#include "api/public_url.hpp"
 #include "clock.hpp"
 
 namespace fleet {
@@ -23,21 +24,6 @@ Api same_name(Plan value) {
 std::string version(std::uint64_t release) { return "v" + std::to_string(release); }
 
 }  // namespace
-
-std::string public_url(const std::string& url) {
-  if (url.starts_with('/')) return url;
-  auto text = url.substr(0, url.find_first_of("?#"));
-  const auto scheme = text.find("://");
-  if (scheme == std::string::npos) return text;
-  const auto path = text.find('/', scheme + 3);
-  const auto at = text.rfind('@', path);
-  if (at != std::string::npos && at > scheme) text.erase(scheme + 3, at - scheme - 2);
-  return text;
-}
-
-api::Progress show_progress(const wire::FetchProgress& progress) {
-  return {same_name<api::Step>(progress.phase), progress.bytes, progress.total};
-}
 
 api::EventView event_of(const std::string& app, const plan::Report& report) {
   auto view = event(app, same_name<api::EventType>(report.kind), report.message);
@@ -85,7 +71,7 @@ api::EventView health_event(const std::string& app, const std::string& health) {
 
 void show_rollout(api::DeploymentView& view, const plan::Rollout& rollout) {
   view.kind = same_name<api::DeploymentKind>(rollout.kind);
-  view.url = public_url(rollout.url);
+  view.url = api::public_url(rollout.url);
   view.sha256 = rollout.sha256;
   if (rollout.release != 0) view.release = rollout.release;
   if (rollout.previous != 0) view.previous_release = rollout.previous;

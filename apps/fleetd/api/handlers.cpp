@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 
+#include "api/public_url.hpp"
 #include "api/sources.hpp"
 
 namespace fleet::api {

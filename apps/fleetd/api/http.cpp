@@ -100,15 +100,4 @@ Result<Json> parse_strict(std::string_view text) {
   return parsed;
 }
 
-std::string public_url(std::string url) {
-  const auto scheme = url.find("://");
-  if (scheme == std::string::npos) return url;  // a path
-  url.resize(std::min(url.size(), url.find_first_of("?#")));
-  const auto authority = scheme + 3;
-  const auto end = std::min(url.size(), url.find('/', authority));
-  const auto at = url.rfind('@', end);
-  if (at != std::string::npos && at >= authority && at < end) url.erase(authority, at + 1 - authority);
-  return url;
-}
-
 }  // namespace fleet::api

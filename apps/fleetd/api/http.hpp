@@ -88,7 +88,4 @@ Result<T> body_as(const Request& request) {
   return value;
 }
 
-// A URL as it may be shown to anyone: without user information, query and fragment, which may carry secrets.
-std::string public_url(std::string url);
-
 }  // namespace fleet::api
