@@ -25,6 +25,10 @@ std::string version(std::uint64_t release) { return "v" + std::to_string(release
 
 }  // namespace
 
+api::Progress show_progress(const wire::FetchProgress& progress) {
+  return {same_name<api::Step>(progress.phase), progress.bytes, progress.total};
+}
+
 api::EventView event_of(const std::string& app, const plan::Report& report) {
   auto view = event(app, same_name<api::EventType>(report.kind), report.message);
   if (report.deployment != 0) view.deployment = report.deployment;
