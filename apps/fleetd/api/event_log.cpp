@@ -53,20 +53,26 @@ std::vector<EventView> EventLog::kept(const EventFilter& filter, std::size_t lim
   return found;
 }
 
-EventReader::EventReader(EventLog& log, EventFilter filter)
-    : log_(log), filter_(std::move(filter)), place_(log.lost_before_), seen_seq_(filter_.since), wake_(log.io_) {
-  const bool from_the_future = filter_.since > log_.last_seq_;  // the log began anew meanwhile
-  if (from_the_future) filter_.since = seen_seq_ = 0;
-  missed_ = from_the_future || (filter_.since > 0 && filter_.since < log_.evicted_seq_);
-  log_.readers_.insert(this);
+EventLog::~EventLog() {
+  for (auto* reader : readers_) reader->log_ = nullptr;
 }
 
-EventReader::~EventReader() { log_.readers_.erase(this); }
+EventReader::EventReader(EventLog& log, EventFilter filter)
+    : log_(&log), filter_(std::move(filter)), place_(log.lost_before_), seen_seq_(filter_.since), wake_(log.io_) {
+  const bool from_the_future = filter_.since > log_->last_seq_;  // the log began anew meanwhile
+  if (from_the_future) filter_.since = seen_seq_ = 0;
+  missed_ = from_the_future || (filter_.since > 0 && filter_.since < log_->evicted_seq_);
+  log_->readers_.insert(this);
+}
+
+EventReader::~EventReader() {
+  if (log_) log_->readers_.erase(this);
+}
 
 std::optional<EventView> EventReader::poll() {
-  if (missed_ || place_ < log_.lost_before_) {
+  if (missed_ || place_ < log_->lost_before_) {
     missed_ = false;
-    place_ = log_.lost_before_;
+    place_ = log_->lost_before_;
     EventView gap;
     gap.seq = seen_seq_;
     gap.type = EventType::gap;
@@ -74,18 +80,18 @@ std::optional<EventView> EventReader::poll() {
     gap.message = "events before this one are no longer kept";
     return gap;
   }
-  for (auto at = log_.ring_.lower_bound(place_); at != log_.ring_.end(); ++at) {
+  for (auto at = log_->ring_.lower_bound(place_); at != log_->ring_.end(); ++at) {
     place_ = at->first + 1;
     if (!filter_.wants(at->second)) continue;
     seen_seq_ = at->second.seq;
     return at->second;
   }
-  place_ = log_.next_place_;
+  place_ = log_->next_place_;
   return std::nullopt;
 }
 
 net::Task<> EventReader::wait(milliseconds at_most) {
-  if (stopped_ || place_ < log_.next_place_) co_return;
+  if (stopped_ || place_ < log_->next_place_) co_return;
   wake_.expires_after(at_most);
   co_await wake_.async_wait(net::use_result);
 }

@@ -25,6 +25,7 @@ struct EventFilter {
 class EventLog {
  public:
   explicit EventLog(net::asio::io_context& io, std::size_t capacity = 4096);
+  ~EventLog();
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
 
@@ -57,7 +58,7 @@ class EventLog {
   std::set<class EventReader*> readers_;
 };
 
-// One reader's place. The log must outlive it.
+// One reader's place. It may outlive the log, as what is suspended in an io_context does, but not be asked any more.
 class EventReader {
  public:
   EventReader(EventLog& log, EventFilter filter);
@@ -74,7 +75,7 @@ class EventReader {
 
  private:
   friend class EventLog;
-  EventLog& log_;
+  EventLog* log_;  // null: gone
   EventFilter filter_;
   std::uint64_t place_ = 0;
   std::uint64_t seen_seq_;
