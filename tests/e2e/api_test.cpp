@@ -14,8 +14,8 @@ TEST(Api, AnswersAreAsItsDescriptionSays) {
                             const std::string& json = {}) {
     const auto response = fleet.call(method, target, json);
     EXPECT_EQ(response.status, status) << method << ' ' << target << ": " << response.body;
-    const auto problems = description.check_answer(method, target, response.status, response.header("Content-Type"),
-                                                   response.body);
+    const auto problems =
+        description.check_answer(method, target, response.status, response.header("Content-Type"), response.body);
     for (const auto& problem : problems) ADD_FAILURE() << method << ' ' << target << ": " << problem;
   };
   conforms("GET", "/v1/status", 200);  // with a deployment under way
@@ -83,8 +83,8 @@ TEST(Api, StreamsTheEventsOfADeployment) {
   const auto peer = fleet.api();
   auto connection = Connection::open(peer);
   ASSERT_TRUE(connection);
-  ASSERT_TRUE(connection->send(
-      request_text(peer, "GET", "/v1/deployments/" + std::to_string(id) + "/events", {"Accept: application/x-ndjson"})));
+  ASSERT_TRUE(connection->send(request_text(peer, "GET", "/v1/deployments/" + std::to_string(id) + "/events",
+                                            {"Accept: application/x-ndjson"})));
   const auto response = connection->receive();
   ASSERT_TRUE(response) << response.error().text;
   EXPECT_EQ(response->status, 200);

@@ -214,7 +214,8 @@ TEST(Deploy, ARollbackOvertakesADeployThatStillDrains) {
   ASSERT_TRUE(slow);
   ASSERT_TRUE(slow->send(request_text(peer, "GET", "/slow?ms=4000")));
   pause_for(milliseconds(100));
-  Program deploy({program_path("fleetctl"), "--socket", fleet.api().unix_path, "deploy", fleet.pack({"v2"})}, {}, "", "");
+  Program deploy({program_path("fleetctl"), "--socket", fleet.api().unix_path, "deploy", fleet.pack({"v2"})}, {}, "",
+                 "");
   ASSERT_TRUE(eventually(milliseconds(5000), [&] {
     const auto app = fleet.app();
     return app.at("deployment").is_object() && app.at("deployment").at("phase") == "drain";

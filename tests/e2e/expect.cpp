@@ -23,7 +23,8 @@ std::string version_at(const Peer& peer) {
 AssertionResult serves(const Fleet& fleet, const std::string& version) {
   for (const auto& peer : {fleet.http(), fleet.https()}) {
     const auto seen = version_at(peer);
-    if (seen != version) return AssertionFailure() << (peer.tls ? "https" : "http") << " shows " << seen << ", not " << version;
+    if (seen != version)
+      return AssertionFailure() << (peer.tls ? "https" : "http") << " shows " << seen << ", not " << version;
   }
   return AssertionSuccess();
 }

@@ -11,8 +11,17 @@
 namespace fleet::test {
 
 // fleetctl's exit code (issue 2, "Exit codes").
-enum : int { kDone = 0, kInternal = 1, kUsage = 2, kBusy = 3, kUnhealthy = 4, kFetch = 5, kRolledBack = 6, kTimeout = 7,
-             kUnreachable = 8 };
+enum : int {
+  kDone = 0,
+  kInternal = 1,
+  kUsage = 2,
+  kBusy = 3,
+  kUnhealthy = 4,
+  kFetch = 5,
+  kRolledBack = 6,
+  kTimeout = 7,
+  kUnreachable = 8
+};
 
 ::testing::AssertionResult ended(const Ran& ran, int code);
 

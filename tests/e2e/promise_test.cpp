@@ -53,8 +53,9 @@ TEST(Promise, ThirtyDeploysARollbackAndAKilledSupervisorLoseNothing) {
   const auto kept = std::ranges::count_if(releases, [](const auto& release) { return release.at("retained") == true; });
   EXPECT_LE(kept, 7) << "the current, the one before and five more";
   std::printf("%llu requests, %llu POSTs, %llu failed; p99 %.1f ms, longest gap between answers %.1f ms\n",
-              static_cast<unsigned long long>(verdict.load.requests), static_cast<unsigned long long>(verdict.load.posts),
-              static_cast<unsigned long long>(verdict.load.failed), verdict.load.p99_ms, verdict.load.longest_gap_ms);
+              static_cast<unsigned long long>(verdict.load.requests),
+              static_cast<unsigned long long>(verdict.load.posts), static_cast<unsigned long long>(verdict.load.failed),
+              verdict.load.p99_ms, verdict.load.longest_gap_ms);
 }
 
 }  // namespace

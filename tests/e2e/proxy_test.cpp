@@ -9,10 +9,11 @@ class Proxy : public ::testing::Test {
   static FleetSetup setup() {
     FleetSetup setup;
     setup.ipv6 = true;
-    setup.demo_apps = {DemoApp{.name = "shop"},
-                       DemoApp{.name = "home", .lines = {"hosts = [\"home.example\"]", "https_redirect = \"home\""}},
-                       DemoApp{.name = "same", .lines = {"hosts = [\"same.example\"]", "https_redirect = \"same-uri\""}},
-                       DemoApp{.name = "admin", .lines = {"path = \"/admin\""}}};
+    setup.demo_apps = {
+        DemoApp{.name = "shop"},
+        DemoApp{.name = "home", .lines = {"hosts = [\"home.example\"]", "https_redirect = \"home\""}},
+        DemoApp{.name = "same", .lines = {"hosts = [\"same.example\"]", "https_redirect = \"same-uri\""}},
+        DemoApp{.name = "admin", .lines = {"path = \"/admin\""}}};
     return setup;
   }
   static Peer named(Peer peer, const std::string& host) {

@@ -41,11 +41,11 @@ using Expected = std::expected<T, Failure>;
 struct Peer {
   std::string address = "127.0.0.1";  // numeric, IPv6 without brackets
   std::uint16_t port = 0;
-  std::string unix_path;              // not empty: instead of address and port
-  bool tls = false;                   // certificates are not verified
-  std::string server_name;            // SNI and Host; empty: address:port
-  milliseconds timeout{20000};        // of each wait
-  std::string authority() const;      // for the Host field
+  std::string unix_path;          // not empty: instead of address and port
+  bool tls = false;               // certificates are not verified
+  std::string server_name;        // SNI and Host; empty: address:port
+  milliseconds timeout{20000};    // of each wait
+  std::string authority() const;  // for the Host field
 };
 
 // "https://name:8443" with an optional address to connect to instead of resolving the name; only numeric addresses and
@@ -55,9 +55,9 @@ Expected<Peer> parse_url(std::string_view url, std::string_view connect_to = {})
 struct Response {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;              // empty if a sink took it
+  std::string body;  // empty if a sink took it
   std::uint64_t body_bytes = 0;
-  bool keeps = false;            // the connection may be used again
+  bool keeps = false;                                    // the connection may be used again
   std::string_view header(std::string_view name) const;  // empty: absent
 };
 

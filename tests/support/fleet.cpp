@@ -125,6 +125,9 @@ Fleet::~Fleet() {
     EXPECT_EQ(left, "") << "after fleetctl shutdown --apps";
   }
   daemon_.reset();
+  for (const auto* crash : {"SIGABRT", "SIGSEGV", "SIGBUS", "SIGILL"}) {
+    EXPECT_EQ(daemon_log().find(crash), std::string::npos) << "something crashed of itself";
+  }
   for (int round = 0; round < 50; ++round) {
     const auto table = os::processes();
     const auto mine = os::descendants(table, ::getpid());

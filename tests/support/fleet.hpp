@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 struct DemoApp {
   std::string name = "shop";
   unsigned instances = 2;
-  std::vector<std::string> lines = {};                          // further keys of [app.NAME]
+  std::vector<std::string> lines = {};  // further keys of [app.NAME]
   std::vector<std::string> health = {"path = \"/health\"", "interval = \"200ms\"", "healthy = 1",
                                      "start_timeout = \"10s\""};
   std::vector<std::string> drain = {"timeout = \"10s\"", "stop_timeout = \"5s\""};
@@ -42,9 +42,9 @@ struct FleetSetup {
   std::vector<std::string> fleet_lines;  // further keys of [fleet]
   std::string tables;                    // further tables, [[tls]] for example
   unsigned workers = 2;
-  bool ipv6 = false;                     // listen on [::1] too
+  bool ipv6 = false;  // listen on [::1] too
   bool tcp_api = false;
-  std::string token;                     // of the TCP API
+  std::string token;  // of the TCP API
 };
 
 class Fleet {
@@ -59,8 +59,8 @@ class Fleet {
   // What a reader sees of it: for tests of starting itself. start() = launch() + wait_ready().
   void launch();
   void wait_ready(milliseconds limit = milliseconds(15000));
-  void kill();   // SIGKILL to fleetd alone
-  void reboot(); // SIGKILL to everything; start() comes next
+  void kill();    // SIGKILL to fleetd alone
+  void reboot();  // SIGKILL to everything; start() comes next
   // Ends it all by `fleetctl shutdown --apps` and says what was left: empty is right.
   std::string shutdown();
 
@@ -73,7 +73,7 @@ class Fleet {
   Peer http() const;
   Peer https() const;
   Peer http6() const;
-  Peer api() const;      // unix socket
+  Peer api() const;  // unix socket
   Peer api_tcp() const;
 
   Ran ctl(std::vector<std::string> arguments, milliseconds limit = milliseconds(90000)) const;

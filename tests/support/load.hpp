@@ -17,20 +17,20 @@
 namespace fleet::test {
 
 struct LoadOptions {
-  std::vector<Peer> peers;           // clients are dealt out over them in turn
-  unsigned keep_alive = 12;          // clients that hold on to their connection
-  unsigned per_request = 4;          // clients that make a connection for each request
-  unsigned rate = 400;               // requests per second, all together
-  milliseconds duration{0};          // 0: until stopped
+  std::vector<Peer> peers;   // clients are dealt out over them in turn
+  unsigned keep_alive = 12;  // clients that hold on to their connection
+  unsigned per_request = 4;  // clients that make a connection for each request
+  unsigned rate = 400;       // requests per second, all together
+  milliseconds duration{0};  // 0: until stopped
   unsigned post_percent = 30, slow_percent = 2;
   milliseconds slow{300};
-  std::string run = "run";           // prefix of transaction ids; one per run and ledger
+  std::string run = "run";  // prefix of transaction ids; one per run and ledger
 };
 
 struct LoadFailure {
   std::string cause, what, example;  // of the first of this kind
   std::uint64_t count = 0;
-  std::int64_t first_at = 0;         // ms since the epoch
+  std::int64_t first_at = 0;  // ms since the epoch
   FLEET_FIELDS(LoadFailure, cause, what, example, count, first_at)
 };
 
@@ -47,7 +47,7 @@ struct LoadReport {
   double p50_ms = 0, p99_ms = 0, max_ms = 0;  // of the quick requests
   double longest_gap_ms = 0;                  // between two answers
   std::map<std::string, VersionSeen> versions;
-  std::vector<LoadFailure> failures;          // by cause and kind of request
+  std::vector<LoadFailure> failures;  // by cause and kind of request
   FLEET_FIELDS(LoadReport, requests, failed, posts, acknowledged, connections, seconds, p50_ms, p99_ms, max_ms,
                longest_gap_ms, versions, failures)
 };

@@ -64,8 +64,8 @@ int run(Arguments& arguments) {
   ::signal(SIGTERM, on_signal);
 
   Transactions transactions;
-  const auto report = run_load(load, stop, transactions,
-                               [&](const LoadProgress& progress) { tell(arguments.progress, progress); });
+  const auto report =
+      run_load(load, stop, transactions, [&](const LoadProgress& progress) { tell(arguments.progress, progress); });
   if (!arguments.ids.empty() && !write_transactions(arguments.ids, transactions)) {
     std::cerr << "cannot write " << arguments.ids << '\n';
     return 1;

@@ -10,9 +10,7 @@
 namespace fleet::test {
 namespace {
 
-std::string url_of(const Peer& peer) {
-  return (peer.tls ? "https://" : "http://") + peer.authority();
-}
+std::string url_of(const Peer& peer) { return (peer.tls ? "https://" : "http://") + peer.authority(); }
 
 std::string unique_base(const Fleet& fleet) {
   static unsigned number = 0;
@@ -43,7 +41,8 @@ std::vector<std::string> command(const Fleet& fleet, const TrafficSetup& setup, 
 }  // namespace
 
 Traffic::Traffic(const Fleet& fleet, TrafficSetup setup)
-    : base_(unique_base(fleet)), ledgers_(fleet.root()),
+    : base_(unique_base(fleet)),
+      ledgers_(fleet.root()),
       program_(command(fleet, setup, base_), {}, base_ + ".out", base_ + ".out") {}
 
 LoadProgress Traffic::progress() const {

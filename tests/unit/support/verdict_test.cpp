@@ -1,5 +1,5 @@
-// The judges of the e2e tests are themselves tested: a page that is cut or mixed, a transaction that is lost or doubled,
-// must not pass.
+// The judges of the e2e tests are themselves tested: a page that is cut or mixed, a transaction that is lost or
+// doubled, must not pass.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
