@@ -1,4 +1,4 @@
-#include "workers.hpp"
+#include "worker.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <set>
 
 #include "clock.hpp"
 #include "os/process.hpp"
@@ -22,7 +21,6 @@ using namespace std::chrono_literals;
 constexpr milliseconds kGreeting = 2s;      // from a dial to the HELLO
 constexpr milliseconds kBetweenDials = 100ms;
 constexpr auto kHandshake = 10s;   // from the start of a worker to its READY
-constexpr auto kAckPatience = 5s;  // a worker that does not take a table in this time is replaced
 constexpr auto kStable = 10s;      // a worker that lived this long is replaced at once when it ends
 constexpr milliseconds kMaxPause = 5s;
 constexpr milliseconds kRetirement = 30s;  // a replaced worker's connections have this long
@@ -37,38 +35,6 @@ std::string new_worker_id(std::uint32_t slot) {
 }
 
 }  // namespace
-
-struct Workers::Worker {
-  std::string id;
-  std::uint32_t slot = 0, pid = 0;
-  std::uint64_t start_time = 0;
-  std::optional<Shim> shim;  // none: it was killed, and the worker has outlived it
-  std::optional<net::Channel> link;
-  wire::WorkerState said = wire::WorkerState::fresh;  // in its HELLO
-  bool live = false;   // was told to accept: its acknowledgements count
-  bool ended = false;  // its process has ended
-  bool over = false;   // nothing more is to be expected of it
-  bool draining = false;
-  std::vector<wire::ListenerInfo> listeners;
-  std::uint64_t acked = 0;
-  std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now(), table_sent{};
-  std::set<std::string> drained;
-  wire::Stats stats;
-  bool stats_asked = false;
-  std::optional<std::string> keys_answer;
-
-  void kill() {
-    if (shim) shim->stop(SIGKILL, 0ms);
-    else kill_orphan(id, pid, start_time);
-    if (link) link->close();
-  }
-};
-
-struct Workers::Slot {
-  std::shared_ptr<Worker> worker;  // the one that accepts, or null
-  std::uint32_t restarts = 0, quick_ends = 0;
-  bool wanted = true, replace = false, kept = false;  // kept: keep() runs for it
-};
 
 Workers::Workers(net::asio::io_context& io, net::TaskGroup& tasks, const Paths& paths, Listeners& listeners, Events events)
     : io_(io), tasks_(tasks), paths_(paths), listeners_(listeners), events_(std::move(events)), changed_(io) {
@@ -388,118 +354,7 @@ void Workers::lost(Worker& worker) {
   for (const auto& target : draining_targets()) check_drained(target);
 }
 
-// ---- tables --------------------------------------------------------------------------------------------------------
-
-void Workers::publish(const RouteTable& table) {
-  table_ = table;
-  for (const auto& worker : all_) {
-    if (worker->table_sent != decltype(worker->table_sent){}) send_table(*worker);
-  }
-  check_acked();
-  if (!watching_acks_) tasks_.spawn(watch_acks());
-}
-
-void Workers::send_table(Worker& worker) {
-  wire::Table message;
-  message.table = table_;
-  std::vector<int> fds;
-  for (const auto& route : table_.routes) {
-    const int fd = access_log(route.app);
-    if (fd < 0 || fds.size() >= wire::kMaxFds) continue;
-    message.access_logs.push_back(route.app);
-    fds.push_back(fd);
-  }
-  worker.table_sent = std::chrono::steady_clock::now();
-  worker.link->send(message, fds);
-}
-
-// A worker that holds up a table is replaced; the deploy waits for its successor.
-net::Task<> Workers::watch_acks() {
-  watching_acks_ = true;
-  while (acked() < table_.generation && !closing_) {
-    net::Timer timer(io_, 1s);
-    if (std::get<0>(co_await timer.async_wait(net::use_result))) break;
-    for (const auto& worker : all_) {
-      if (!worker->live || worker->acked >= table_.generation) continue;
-      if (std::chrono::steady_clock::now() - worker->table_sent < kAckPatience) continue;
-      spdlog::error("worker does not take the table, replacing it id={} acked={} generation={}", worker->id, worker->acked,
-                    table_.generation);
-      worker->kill();
-    }
-  }
-  watching_acks_ = false;
-}
-
-int Workers::access_log(const std::string& app) {
-  auto& log = access_logs_[app];
-  if (!log) log.reset(::open(paths_.access_log(app).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
-  return log.get();
-}
-
-std::uint64_t Workers::acked() const {
-  auto lowest = table_.generation;
-  for (const auto& worker : all_) {
-    if (worker->live) lowest = std::min(lowest, worker->acked);
-  }
-  return lowest;
-}
-
-void Workers::check_acked() {
-  const auto lowest = acked();
-  if (lowest > told_acked_) {
-    told_acked_ = lowest;
-    events_.acked(lowest);
-  }
-}
-
-std::vector<std::string> Workers::draining_targets() const {
-  std::vector<std::string> ids;
-  for (const auto& route : table_.routes) {
-    for (const auto& release : route.releases) {
-      for (const auto& target : release.targets) {
-        if (target.state == TargetState::draining) ids.push_back(target.id);
-      }
-    }
-  }
-  return ids;
-}
-
-void Workers::check_drained(const std::string& target) {
-  for (const auto& worker : all_) {
-    if (worker->live && (worker->acked < table_.generation || !worker->drained.contains(target))) return;
-  }
-  const auto draining = draining_targets();
-  if (std::ranges::find(draining, target) != draining.end()) events_.drained(target);
-}
-
-// ---- keys, figures, the end ----------------------------------------------------------------------------------------
-
-net::Task<Result<>> Workers::set_keys(wire::Keys keys) {
-  const auto former = std::exchange(keys_, std::move(keys));
-  std::vector<std::shared_ptr<Worker>> asked;
-  for (const auto& worker : all_) {
-    if (!worker->live) continue;
-    worker->keys_answer.reset();
-    worker->link->send(keys_);
-    asked.push_back(worker);
-  }
-  const auto until = std::chrono::steady_clock::now() + kAckPatience;
-  Result<> taken;
-  for (const auto& worker : asked) {
-    while (!worker->keys_answer && worker->live && co_await wait_changed(until)) {
-    }
-    if (!taken || !worker->live) continue;
-    if (!worker->keys_answer) taken = fail("worker " + worker->id + " does not answer");
-    else if (!worker->keys_answer->empty()) {
-      taken = fail(ErrorKind::usage, "worker " + worker->id + " refused the certificates: " + *worker->keys_answer);
-    }
-  }
-  if (!taken) {
-    keys_ = former;
-    for (const auto& worker : asked) worker->link->send(keys_);
-  }
-  co_return taken;
-}
+// ---- the end -------------------------------------------------------------------------------------------------------
 
 net::Task<Result<>> Workers::wait_accepting(milliseconds at_most) {
   const auto until = std::chrono::steady_clock::now() + at_most;
@@ -511,19 +366,6 @@ net::Task<Result<>> Workers::wait_accepting(milliseconds at_most) {
       co_return fail("worker slot " + std::to_string(missing - slots_.begin()) + " does not come up (see " +
                      paths_.worker_log(static_cast<std::uint32_t>(missing - slots_.begin())) + ")");
     }
-  }
-}
-
-net::Task<> Workers::refresh(milliseconds at_most) {
-  for (const auto& worker : all_) {
-    if (!worker->live) continue;
-    worker->stats_asked = true;
-    worker->link->send(wire::StatsRequest{});
-  }
-  const auto until = std::chrono::steady_clock::now() + at_most;
-  const auto pending = [](const auto& worker) { return worker->live && worker->stats_asked; };
-  while (std::ranges::any_of(all_, pending)) {
-    if (!co_await wait_changed(until)) co_return;
   }
 }
 
@@ -552,71 +394,6 @@ net::Task<> Workers::drain_all(milliseconds deadline) {
     for (const auto& worker : std::vector(all_)) worker->kill();
     until += 2s;
   }
-}
-
-void Workers::set_stats(Worker& worker, wire::Stats stats) {
-  // Targets that are not mentioned any more keep their place in the sums.
-  for (const auto& old : worker.stats.targets) {
-    const auto same = [&](const wire::TargetStats& t) { return t.target == old.target; };
-    if (std::ranges::none_of(stats.targets, same)) add(past_[old.app], old);
-  }
-  worker.stats = std::move(stats);
-}
-
-void Workers::add(Totals& totals, const wire::TargetStats& stats) {
-  totals.requests += stats.requests;
-  totals.failed += stats.failed;
-  totals.client_aborted += stats.client_aborted;
-  totals.retried += stats.retried;
-  totals.held += stats.held;
-}
-
-Totals Workers::totals(const std::string& app) const {
-  const auto found = past_.find(app);
-  Totals sum = found == past_.end() ? Totals{} : found->second;
-  for (const auto& worker : all_) {
-    for (const auto& target : worker->stats.targets) {
-      if (target.app == app) add(sum, target);
-    }
-  }
-  return sum;
-}
-
-std::uint32_t Workers::in_flight(const std::string& id) const {
-  std::uint32_t sum = 0;
-  for (const auto& worker : all_) {
-    for (const auto& target : worker->stats.targets) sum += target.target == id ? target.in_flight : 0;
-  }
-  return sum;
-}
-
-std::vector<api::WorkerView> Workers::view() const {
-  std::vector<api::WorkerView> all;
-  for (std::uint32_t number = 0; number < slots_.size(); ++number) {
-    const auto& slot = *slots_[number];
-    std::size_t shown = 0;
-    for (const auto& worker : all_) {
-      if (worker->slot != number) continue;
-      ++shown;
-      api::WorkerView view;
-      view.slot = number;
-      view.pid = worker->pid;
-      view.id = worker->id;
-      view.connections = worker->stats.connections;
-      view.restarts = slot.restarts;
-      view.state = worker->draining ? api::WorkerState::draining
-                   : worker->live   ? api::WorkerState::accepting
-                                    : api::WorkerState::starting;
-      all.push_back(std::move(view));
-    }
-    if (shown > 0 || !slot.wanted) continue;
-    api::WorkerView view;
-    view.slot = number;
-    view.restarts = slot.restarts;
-    view.state = api::WorkerState::backoff;
-    all.push_back(std::move(view));
-  }
-  return all;
 }
 
 std::vector<wire::ListenerInfo> Workers::listener_infos(std::uint32_t slot) const {

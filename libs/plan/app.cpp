@@ -18,22 +18,6 @@ std::string seconds(milliseconds time) {
   return ms % 1000 == 0 ? std::to_string(ms / 1000) + "s" : std::to_string(ms) + "ms";
 }
 
-std::uint32_t draining_of(const AppState& state, std::uint64_t release) {
-  return static_cast<std::uint32_t>(std::ranges::count_if(state.instances, [&](const Instance& i) {
-    return i.release == release && i.phase == InstancePhase::draining;
-  }));
-}
-
-// Whether a rollback may point back to the instances that the rollout under way has left: all of them must still
-// drain, for some of them could not carry what all of them did.
-bool overtakes(const AppState& state, const Request& request) {
-  if (request.kind != RolloutKind::rollback || !state.rollout || state.removed) return false;
-  const auto& rollout = *state.rollout;
-  if (rollout.phase != RolloutPhase::commit && rollout.phase != RolloutPhase::drain) return false;
-  if (rollout.previous == rollout.release || (request.release != 0 && request.release != rollout.previous)) return false;
-  return rollout.left > 0 && draining_of(state, rollout.previous) == rollout.left;
-}
-
 class Machine {
  public:
   Machine(AppState state, const Context& context) : state_(std::move(state)), ctx_(context) {}
@@ -557,95 +541,6 @@ class Machine {
 
 Step step(AppState state, const Event& event, const Context& context) {
   return Machine(std::move(state), context).run(event);
-}
-
-Result<> admit(const AppState& state, const Request& request, const std::function<bool(std::uint64_t)>& kept) {
-  if (state.removed) return fail(ErrorKind::not_found, "app \"" + state.name + "\" is being removed");
-  if (state.rollout) {
-    const auto& rollout = *state.rollout;
-    if (!overtakes(state, request)) {
-      return fail(ErrorKind::busy, std::string(name(rollout.kind)) + " " + std::to_string(rollout.deployment) + " of \"" + state.name +
-                                       "\" is under way (" + std::string(name(rollout.phase)) + ", by " +
-                                       rollout.requested_by + ")");
-    }
-    return {};
-  }
-  switch (request.kind) {
-    case RolloutKind::deploy: return {};
-    case RolloutKind::restart:
-      if (state.current == 0) return fail(ErrorKind::not_found, "app \"" + state.name + "\" has no release to restart");
-      if (!kept(state.current)) {
-        return fail(ErrorKind::not_found, "the files of " + version(state.current) + " of \"" + state.name + "\" are gone");
-      }
-      return {};
-    case RolloutKind::rollback: {
-      const auto release = request.release != 0 ? request.release : state.previous;
-      if (release == 0) return fail(ErrorKind::not_found, "app \"" + state.name + "\" has no previous release");
-      if (release != state.current && !kept(release)) {
-        return fail(ErrorKind::not_found, "app \"" + state.name + "\" has no release " + version(release) +
-                                              " any more (see fleetctl releases)");
-      }
-      return {};
-    }
-  }
-  return {};
-}
-
-Result<> admit_abort(const AppState& state) {
-  if (!state.rollout) return fail(ErrorKind::not_found, "no deployment of \"" + state.name + "\" is under way");
-  if (state.rollout->phase == RolloutPhase::abort) return {};
-  if (!before_commit(state.rollout->phase)) {
-    return fail(ErrorKind::usage, "deployment " + std::to_string(state.rollout->deployment) +
-                                      " has switched already (to undo it: fleetctl rollback --app " + state.name + ")");
-  }
-  return {};
-}
-
-Route route_of(const AppState& state, const AppConfig& config) {
-  Route route;
-  route.app = state.name;
-  route.hosts = config.hosts;
-  route.path = config.path;
-  route.https_redirect = config.https_redirect;
-  route.rewrite_redirects = config.rewrite_redirects;
-  for (const auto& instance : state.instances) {
-    const bool drains = instance.phase == InstancePhase::draining || instance.phase == InstancePhase::unhealthy;
-    if (instance.phase != InstancePhase::ready && !drains) continue;
-    auto release = std::ranges::find(route.releases, instance.release, &RouteRelease::release);
-    if (release == route.releases.end()) {
-      RouteRelease added;
-      added.release = instance.release;
-      added.accepts = instance.release == state.current ? Accepts::everyone : Accepts::nobody;
-      release = route.releases.insert(route.releases.end(), std::move(added));
-    }
-    Target target;
-    target.id = instance.id;
-    target.endpoint = Endpoint{"127.0.0.1", instance.port};
-    target.state = drains ? TargetState::draining : TargetState::ready;
-    release->targets.push_back(std::move(target));
-  }
-  return route;
-}
-
-bool is_settled(const AppState& state) {
-  return std::ranges::none_of(state.instances, [](const Instance& i) {
-    const bool on_its_way = i.phase == InstancePhase::starting || i.phase == InstancePhase::warming ||
-                            i.phase == InstancePhase::warm || i.phase == InstancePhase::backoff;
-    return i.wanted && !i.candidate && on_its_way && i.crashes == 0;
-  });
-}
-
-std::string_view health_of(const AppState& state) {
-  if (state.current == 0) return "idle";
-  std::size_t wanted = 0, ready = 0, settling = 0;
-  for (const auto& instance : state.instances) {
-    if (!instance.wanted || instance.candidate) continue;
-    ++wanted;
-    if (instance.phase == InstancePhase::ready) ++ready;
-    if (instance.crashes == 0 && instance.phase != InstancePhase::unhealthy) ++settling;
-  }
-  if (ready > 0) return ready == wanted ? "serving" : "degraded";
-  return settling == wanted && wanted > 0 ? "starting" : "down";
 }
 
 }  // namespace fleet::plan

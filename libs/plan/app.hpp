@@ -120,6 +120,13 @@ Step step(AppState state, const Event& event, const Context& context);
 // release directory is there.
 Result<> admit(const AppState& state, const Request& request, const std::function<bool(std::uint64_t)>& kept);
 
+// Instances of the release that are draining.
+std::uint32_t draining_of(const AppState& state, std::uint64_t release);
+
+// Whether a rollback may point back to the instances that the rollout under way has left: all of them must still
+// drain, for some of them could not carry what all of them did.
+bool overtakes(const AppState& state, const Request& request);
+
 // Whether an abort may be given to step() now.
 Result<> admit_abort(const AppState& state);
 

@@ -1,0 +1,44 @@
+// What Workers knows of one worker, and of one slot. For its own sources only.
+#pragma once
+
+#include <signal.h>
+
+#include <set>
+
+#include "workers.hpp"
+
+namespace fleet {
+
+struct Workers::Worker {
+  std::string id;
+  std::uint32_t slot = 0, pid = 0;
+  std::uint64_t start_time = 0;
+  std::optional<Shim> shim;  // none: it was killed, and the worker has outlived it
+  std::optional<net::Channel> link;
+  wire::WorkerState said = wire::WorkerState::fresh;  // in its HELLO
+  bool live = false;   // was told to accept: its acknowledgements count
+  bool ended = false;  // its process has ended
+  bool over = false;   // nothing more is to be expected of it
+  bool draining = false;
+  std::vector<wire::ListenerInfo> listeners;
+  std::uint64_t acked = 0;
+  std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now(), table_sent{};
+  std::set<std::string> drained;
+  wire::Stats stats;
+  bool stats_asked = false;
+  std::optional<std::string> keys_answer;
+
+  void kill() {
+    if (shim) shim->stop(SIGKILL, milliseconds(0));
+    else kill_orphan(id, pid, start_time);
+    if (link) link->close();
+  }
+};
+
+struct Workers::Slot {
+  std::shared_ptr<Worker> worker;  // the one that accepts, or null
+  std::uint32_t restarts = 0, quick_ends = 0;
+  bool wanted = true, replace = false, kept = false;  // kept: keep() runs for it
+};
+
+}  // namespace fleet
