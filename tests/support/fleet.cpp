@@ -125,8 +125,10 @@ Fleet::~Fleet() {
     EXPECT_EQ(left, "") << "after fleetctl shutdown --apps";
   }
   daemon_.reset();
-  for (const auto* crash : {"SIGABRT", "SIGSEGV", "SIGBUS", "SIGILL"}) {
-    EXPECT_EQ(daemon_log().find(crash), std::string::npos) << "something crashed of itself";
+  std::string logs;
+  for (const auto& path : own_logs()) logs += read_whole(path);
+  for (const auto* crash : {"SIGABRT", "SIGSEGV", "SIGBUS", "SIGILL", "Sanitizer", "runtime error:"}) {
+    EXPECT_EQ(logs.find(crash), std::string::npos) << "a program of fleet's crashed of itself: " << crash;
   }
   for (int round = 0; round < 50; ++round) {
     const auto table = os::processes();
@@ -142,6 +144,15 @@ Fleet::~Fleet() {
   }
 }
 
+std::vector<std::string> Fleet::own_logs() const {
+  std::vector<std::string> paths = {root_ + "/fleetd.log"};
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(root_ + "/state/log", ignored)) {
+    if (entry.is_regular_file()) paths.push_back(entry.path());
+  }
+  return paths;
+}
+
 void Fleet::report() const {
   const auto tail = [](const std::string& text) {
     return text.size() < 12000 ? text : "...\n" + text.substr(text.size() - 12000);
@@ -150,11 +161,7 @@ void Fleet::report() const {
     std::fprintf(stderr, "---- %s\n%s\n", path.c_str(), tail(read_whole(path)).c_str());
   };
   show(config_path());
-  show(root_ + "/fleetd.log");
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(root_ + "/state/log", ignored)) {
-    if (entry.is_regular_file()) show(entry.path());
-  }
+  for (const auto& path : own_logs()) show(path);
 }
 
 void Fleet::launch() {

@@ -100,6 +100,7 @@ class Fleet {
  private:
   void write_config(const FleetSetup& setup);
   void report() const;
+  std::vector<std::string> own_logs() const;  // of fleetd and the workers
 
   std::string root_;
   std::uint16_t http_port_, https_port_, http6_port_, api_port_;
