@@ -55,16 +55,20 @@ TEST_F(SandboxTest, TracesMountsAndAcceptsNothing) {
   }));
 }
 
+// What comes of it depends on the machine (one without /etc/hosts knows no localhost), but not on the sandbox.
 TEST_F(SandboxTest, StillResolvesNamesInThreads) {
-  EXPECT_TRUE(in_child(deny_dangerous_calls, [] {
+  const auto resolve = [] {
     int code = -1;
     std::thread([&code] {
       addrinfo* found = nullptr;
       code = ::getaddrinfo("localhost", "80", nullptr, &found);
       if (code == 0) ::freeaddrinfo(found);
     }).join();
-    return code == 0 && ::socket(AF_INET, SOCK_STREAM, 0) >= 0;
-  }));
+    return code;
+  };
+  const int outside = resolve();
+  EXPECT_TRUE(in_child(deny_dangerous_calls,
+                       [&] { return resolve() == outside && ::socket(AF_INET, SOCK_STREAM, 0) >= 0; }));
 }
 
 TEST_F(SandboxTest, HasNoNetworkOnceTheBytesAreThere) {
