@@ -15,7 +15,6 @@ struct Workers::Worker {
   std::uint64_t start_time = 0;
   std::optional<Shim> shim;  // none: it was killed, and the worker has outlived it
   std::optional<net::Channel> link;
-  wire::WorkerState said = wire::WorkerState::fresh;  // in its HELLO
   bool live = false;   // was told to accept: its acknowledgements count
   bool ended = false;  // its process has ended
   bool over = false;   // nothing more is to be expected of it

@@ -1,13 +1,10 @@
 #include "worker.hpp"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 
 #include "clock.hpp"
 #include "os/process.hpp"
@@ -67,7 +64,6 @@ net::Task<Result<>> Workers::adopt(const std::string& id, std::optional<Shim> sh
   worker->start_time = os::start_time_of(static_cast<pid_t>(greeting.pid));
   if (greeting.protocol != wire::kProtocol) co_return fail("worker " + id + " speaks another protocol");
   worker->slot = greeting.slot;
-  worker->said = greeting.state;
   if (greeting.state == wire::WorkerState::fresh) co_return fail("worker " + id + " was not ready yet");
 
   worker->link->send(wire::GiveListeners{});
