@@ -1,7 +1,10 @@
 // The binary form of every message between fleet's processes. Fields go in the order they are listed: integers and
 // durations little endian at their own width (durations: 8-byte milliseconds), bools and enums one byte, strings and
-// lists a 4-byte count then the elements, maps as lists of pairs, optionals a presence byte. Decoding is strict: a
-// short, over-long or out-of-range value is an error, and so are bytes left over.
+// lists a 4-byte count then the elements, maps as lists of pairs, optionals a presence byte, a struct inside another
+// the 4-byte size of its fields and then these. Decoding is strict: a short or out-of-range value is an error.
+//
+// Processes of two versions of fleet talk to each other during an upgrade, so structs grow at their end: fields that an
+// older peer did not send keep their defaults, and what a newer peer sent behind the last known field is passed over.
 #pragma once
 
 #include <chrono>
@@ -12,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "core/fields.hpp"
@@ -36,8 +40,18 @@ class Encoder {
         out_.push_back(static_cast<char>(static_cast<std::make_unsigned_t<T>>(value) >> (8 * i) & 0xff));
       }
     } else {
+      const auto size_at = out_.size();
+      count(0);
       for_each_field(value, *this);
+      std::string size;
+      Encoder(size).count(out_.size() - size_at - 4);
+      out_.replace(size_at, 4, size);
     }
+  }
+  // The message itself: its size is the frame's.
+  template <class M>
+  void message(const M& value) {
+    for_each_field(value, *this);
   }
   void put(const std::string& value) {
     count(value.size());
@@ -71,7 +85,7 @@ class Decoder {
 
   template <class T>
   void operator()(const char* field, T& value) {
-    if (!ok_) return;
+    if (!ok_ || in_.empty()) return;
     get(value);
     if (!ok_ && bad_field_ == nullptr) bad_field_ = field;
   }
@@ -92,8 +106,16 @@ class Decoder {
       }
       value = static_cast<T>(bits);
     } else {
+      const auto fields = take(count(1));
+      if (!ok_) return;
+      const auto rest = std::exchange(in_, fields);
       for_each_field(value, *this);
+      in_ = rest;
     }
+  }
+  template <class M>
+  void message(M& value) {
+    for_each_field(value, *this);
   }
   void get(std::string& value) { value = take(count(1)); }
   void get(std::chrono::milliseconds& value) {
@@ -126,7 +148,6 @@ class Decoder {
   }
 
   bool ok() const { return ok_; }
-  bool at_end() const { return in_.empty(); }
   const char* bad_field() const { return bad_field_ ? bad_field_ : "?"; }
 
  private:
@@ -162,7 +183,7 @@ template <class M>
 std::string encode(const M& message) {
   std::string out;
   Encoder encoder(out);
-  encoder.put(message);
+  encoder.message(message);
   return out;
 }
 
@@ -171,9 +192,8 @@ template <class M>
 Result<M> decode(std::string_view bytes) {
   M message;
   Decoder decoder(bytes);
-  decoder.get(message);
+  decoder.message(message);
   if (!decoder.ok()) return fail(std::string("malformed message: ") + M::kName + "." + decoder.bad_field());
-  if (!decoder.at_end()) return fail(std::string("malformed message: ") + M::kName + ": bytes left over");
   return message;
 }
 

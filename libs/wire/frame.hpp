@@ -22,7 +22,7 @@ template <class M>
 std::string frame(const M& message, std::size_t fd_count = 0) {
   std::string out(kFrameHeader, '\0');
   Encoder body(out);
-  body.put(message);
+  body.message(message);
   std::string header;
   Encoder head(header);
   head.put(static_cast<std::uint32_t>(out.size() - kFrameHeader));

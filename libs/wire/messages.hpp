@@ -2,8 +2,8 @@
 //   u32 length of the payload | u16 type | u16 descriptors sent along | payload (frame.hpp, codec.hpp)
 // and descriptors, where a message carries them, travel with the frame's first byte (SCM_RIGHTS).
 //
-// Rules: types and fields are never renumbered or reordered; a new field goes to the end together with a new
-// kProtocol. The side that accepts speaks first (Hello), so that the dialler knows whom it has before it commands.
+// Rules: types and fields are never renumbered or reordered; a new field goes to the end of its struct, with a default
+// that means what was before it (codec.hpp). kProtocol counts changes that an older peer cannot live with. The side that accepts speaks first (Hello), so that the dialler knows whom it has before it commands.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@
 
 namespace fleet::wire {
 
-constexpr std::uint32_t kProtocol = 1;
+constexpr std::uint32_t kProtocol = 2;
 constexpr std::size_t kMaxFrame = 64u << 20;  // bytes; a table of 10,000 hosts is about 2 MiB
 constexpr std::size_t kMaxFds = 250;         // descriptors in one frame (the kernel takes 253)
 
