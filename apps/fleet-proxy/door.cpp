@@ -12,6 +12,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <cerrno>
 
+#include "tls_stream.hpp"
+
 namespace fleet::proxy {
 namespace {
 

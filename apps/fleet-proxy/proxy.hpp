@@ -8,7 +8,7 @@
 #include "limits.hpp"
 #include "readiness.hpp"
 #include "router.hpp"
-#include "tls.hpp"
+#include "tls_contexts.hpp"
 
 namespace fleet::proxy {
 
