@@ -10,6 +10,7 @@
 
 #include "core/fields.hpp"
 #include "core/names.hpp"
+#include "core/rules.hpp"
 
 namespace fleet {
 
@@ -44,6 +45,9 @@ struct TlsConfig {
 enum class HttpsRedirect : std::uint8_t { off, same_uri, home };
 FLEET_NAMES(HttpsRedirect, "off", "same-uri", "home")
 
+enum class AccessLog : std::uint8_t { json, combined, off };
+FLEET_NAMES(AccessLog, "json", "combined", "off")
+
 enum class HealthKind : std::uint8_t { http, tcp, command, notify };
 FLEET_NAMES(HealthKind, "http", "tcp", "command", "notify")
 
@@ -75,8 +79,11 @@ struct AppConfig {
   std::uint32_t keep_releases = 5;  // besides the current one
   HealthConfig health;
   DrainConfig drain;
+  Rules rules;                               // of the app's own path
+  std::vector<Rules> routes;                 // of paths below it; what they do not say is as in `rules`
+  std::map<std::string, std::string> files;  // what the rules name: path -> contents
   FLEET_FIELDS(AppConfig, name, hosts, path, https_redirect, command, env, instances, rewrite_redirects, keep_releases,
-               health, drain)
+               health, drain, rules, routes, files)
 };
 
 struct Config {

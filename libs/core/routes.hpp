@@ -46,7 +46,9 @@ struct Route {
   HttpsRedirect https_redirect = HttpsRedirect::off;
   bool rewrite_redirects = true;
   std::vector<RouteRelease> releases;
-  FLEET_FIELDS(Route, app, hosts, path, https_redirect, rewrite_redirects, releases)
+  std::vector<Rules> rules;  // each of the path it names, complete in itself; none: nothing is done
+  std::map<std::string, std::string> files;  // pages and users, by the names that the rules give them
+  FLEET_FIELDS(Route, app, hosts, path, https_redirect, rewrite_redirects, releases, rules, files)
 };
 
 struct RouteTable {
