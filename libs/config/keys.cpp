@@ -126,6 +126,9 @@ const Keys<AppConfig>& app_keys() {
           "client used."),
       key("keep_releases", &AppConfig::keep_releases, Integer{0, 100},
           "Releases kept for rollback, besides the current one."),
+      key("access_log", &AppConfig::access_log, OneOf<AccessLog>{},
+          "How the requests of this app are logged in log/NAME/access.log in state_dir: a JSON object a line, the "
+          "combined format of Apache and nginx, or not at all."),
       section("health", &AppConfig::health, health_keys()),
       section("drain", &AppConfig::drain, drain_keys()),
   };

@@ -82,8 +82,9 @@ struct AppConfig {
   Rules rules;                               // of the app's own path
   std::vector<Rules> routes;                 // of paths below it; what they do not say is as in `rules`
   std::map<std::string, std::string> files;  // what the rules name: path -> contents
+  AccessLog access_log = AccessLog::json;
   FLEET_FIELDS(AppConfig, name, hosts, path, https_redirect, command, env, instances, rewrite_redirects, keep_releases,
-               health, drain, rules, routes, files)
+               health, drain, rules, routes, files, access_log)
 };
 
 struct Config {

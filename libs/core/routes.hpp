@@ -48,7 +48,8 @@ struct Route {
   std::vector<RouteRelease> releases;
   std::vector<Rules> rules;  // each of the path it names, complete in itself; none: nothing is done
   std::map<std::string, std::string> files;  // pages and users, by the names that the rules give them
-  FLEET_FIELDS(Route, app, hosts, path, https_redirect, rewrite_redirects, releases, rules, files)
+  AccessLog access_log = AccessLog::json;
+  FLEET_FIELDS(Route, app, hosts, path, https_redirect, rewrite_redirects, releases, rules, files, access_log)
 };
 
 struct RouteTable {

@@ -12,6 +12,7 @@ Route route_of(const AppState& state, const AppConfig& config) {
   route.path = config.path;
   route.https_redirect = config.https_redirect;
   route.rewrite_redirects = config.rewrite_redirects;
+  route.access_log = config.access_log;
   for (const auto& instance : state.instances) {
     const bool drains = instance.phase == InstancePhase::draining || instance.phase == InstancePhase::unhealthy;
     if (instance.phase != InstancePhase::ready && !drains) continue;

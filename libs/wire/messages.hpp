@@ -170,6 +170,13 @@ struct TargetStats {
   FLEET_FIELDS(TargetStats, app, release, target, in_flight, requests, failed, client_aborted, retried, held)
 };
 
+// Connections whose TLS handshake succeeded.
+struct HandshakeCount {
+  std::string version;  // "TLSv1.3"
+  std::uint64_t full = 0, resumed = 0;
+  FLEET_FIELDS(HandshakeCount, version, full, resumed)
+};
+
 struct Stats {
   FLEET_MESSAGE(Stats, 26)
   std::uint32_t connections = 0;      // client connections open now
@@ -177,7 +184,13 @@ struct Stats {
   std::uint64_t unrouted = 0;         // answered by the proxy itself: redirects, no such route, bad requests
   std::uint64_t unavailable = 0;      // 503 for lack of a target
   std::vector<TargetStats> targets;   // of the tables seen; a gone target's last figures come once more, then no longer
-  FLEET_FIELDS(Stats, connections, accepted, unrouted, unavailable, targets)
+  std::uint32_t held = 0;             // requests that wait for a target now
+  std::uint64_t turned_away = 0;      // connections closed at once, for lack of descriptors
+  std::uint64_t log_lines_lost = 0;   // of access logs
+  std::vector<HandshakeCount> handshakes;
+  std::uint64_t failed_handshakes = 0;
+  FLEET_FIELDS(Stats, connections, accepted, unrouted, unavailable, targets, held, turned_away, log_lines_lost,
+               handshakes, failed_handshakes)
 };
 
 // worker -> fleetd: every request claimed from now on is routed by this table. The figures are of that instant.
@@ -231,6 +244,45 @@ struct WorkerDrained {
   FLEET_MESSAGE(WorkerDrained, 34)
   std::uint32_t cut = 0;  // connections cut at the deadline
   FLEET_FIELDS(WorkerDrained, cut)
+};
+
+// fleetd -> worker: these replace the logs of the same apps; others stay. One descriptor per name, as in Table. What was
+// gathered for a former one is still written there.
+struct AccessLogs {
+  FLEET_MESSAGE(AccessLogs, 35)
+  std::vector<std::string> apps;
+  FLEET_FIELDS(AccessLogs, apps)
+};
+
+// How many took how long. By the bounds of core/latency.hpp: counts[i] took at most bound i, and more than the one
+// before; the last took longer than all.
+struct Latencies {
+  std::vector<std::uint64_t> counts;
+  std::uint64_t sum_us = 0;
+  FLEET_FIELDS(Latencies, counts, sum_us)
+};
+
+// What one worker has counted for one release of an app since it began. Release 0: of no release, for what the proxy
+// answered by itself; app "": of no app either.
+struct ReleaseFigures {
+  std::string app;
+  std::uint64_t release = 0;
+  std::map<std::string, std::uint64_t> codes;              // requests by status: "200"; "4xx": not registered; "none"
+  std::map<std::string, std::uint64_t> own_errors;         // answers of the proxy's own, by reason
+  std::map<std::string, std::uint64_t> upstream_failures;  // attempts, by kind
+  Latencies first_byte, total;
+  std::uint64_t bytes_in = 0, bytes_out = 0;  // of bodies from clients; of answers to them
+  std::uint64_t retries = 0, held = 0, held_us = 0;
+  bool last = false;  // the worker forgets these; should the release come back, it counts from 0
+  FLEET_FIELDS(ReleaseFigures, app, release, codes, own_errors, upstream_failures, first_byte, total, bytes_in,
+               bytes_out, retries, held, held_us, last)
+};
+
+// worker -> fleetd, before Stats: what changed since the last; all of it after a new link.
+struct Figures {
+  FLEET_MESSAGE(Figures, 36)
+  std::vector<ReleaseFigures> releases;
+  FLEET_FIELDS(Figures, releases)
 };
 
 // ---- fleetd <-> fleet-fetch ----------------------------------------------------------------------------------------
