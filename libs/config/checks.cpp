@@ -60,6 +60,20 @@ void check_listeners(const Config& config, const Node& document, const Context& 
     claim(*config.api.listen, child(document, "api").where("listen"), context.in("api").in("listen"));
 }
 
+void check_proxy_protocol(const ProxyConfig& proxy, const Node& table, const Context& context) {
+  const auto where = context.in("proxy").in("proxy_protocol");
+  const auto& list = child(table, "proxy_protocol");
+  const auto& marked = proxy.settings.proxy_protocol;
+  for (std::size_t i = 0; i < marked.size(); ++i) {
+    if (marked[i].port == 0) continue;  // complained about already
+    const auto is_there = [&](const auto& listeners) { return std::ranges::find(listeners, marked[i]) != listeners.end(); };
+    if (!is_there(proxy.http) && !is_there(proxy.https))
+      where.problem(element(list, i), to_string(marked[i]) + " is no listener (see http and https)");
+  }
+  if (!marked.empty() && proxy.settings.trusted.empty())
+    where.problem(list.at, "nobody may send PROXY headers (see trusted)");
+}
+
 void check_placeholders(const std::vector<std::string>& command, const Node& list, const Context& context) {
   std::map<std::string, std::string> known;
   for (const auto name : placeholders()) known.emplace(name, "");
@@ -151,6 +165,7 @@ void check_sockets(const Config& config, const Node& document, const Context& co
 void check_config(const Config& config, const Node& document, const Context& context) {
   check_api(config.api, child(document, "api"), context.in("api"));
   check_listeners(config, document, context);
+  check_proxy_protocol(config.proxy, child(document, "proxy"), context);
   Claims claims;
   const auto& apps = child(document, "app");
   for (const auto& app : config.apps) {

@@ -47,13 +47,79 @@ const Keys<ApiConfig>& api_keys() {
   return keys;
 }
 
+const Keys<ProxyTimeouts>& timeout_keys() {
+  static const Keys<ProxyTimeouts> keys{
+      key("handshake", &ProxyTimeouts::handshake, Duration{100ms, 5min}, "For a TLS handshake."),
+      key("head", &ProxyTimeouts::head, Duration{100ms, 5min},
+          "For a whole request head, and for a PROXY header; a client that sent part of a head gets 408."),
+      key("client", &ProxyTimeouts::client, Duration{100ms, 24h},
+          "A client that neither sends nor takes anything for so long in the midst of a request is given up."),
+      key("keep_alive", &ProxyTimeouts::keep_alive, Duration{100ms, 24h}, "A connection may idle so long between requests."),
+      key("connect", &ProxyTimeouts::connect, Duration{10ms, 5min}, "For a connection to an instance."),
+      key("upstream", &ProxyTimeouts::upstream, Duration{10ms, 24h},
+          "An instance may take so long for the first byte of an answer, and between its bytes; then 504."),
+      key("pool", &ProxyTimeouts::pool, Duration{10ms, 1h},
+          "An idle connection to an instance is kept so long. Shorter than the application's own limit."),
+  };
+  return keys;
+}
+
+const Keys<ProxyLimits>& limit_keys() {
+  static const Keys<ProxyLimits> keys{
+      key("connections", &ProxyLimits::connections, Integer{1, 1'000'000},
+          "Clients' connections of one worker. When there are more, idle ones are closed, first of the address that has "
+          "most; when all are busy, new ones wait. Never more than descriptors allow."),
+      key("connections_per_address", &ProxyLimits::connections_per_address, Integer{1, 1'000'000},
+          "Likewise, from one address or IPv6 network of /64; further ones are closed at once. Trusted proxies may have "
+          "any number."),
+      key("head", &ProxyLimits::head, Integer{1024, 49'152}, "Bytes of a request head; more is answered by 431."),
+      key("fields", &ProxyLimits::fields, Integer{8, 128}, "Fields of a request head; more are answered by 431."),
+      key("min_rate", &ProxyLimits::min_rate, Integer{0, 1'000'000},
+          "Bytes per second that a client must send of a body, or take of an answer, for as long as it is what is waited "
+          "for; one that does not, over any span of timeouts.client, is given up. 0: any rate will do."),
+  };
+  return keys;
+}
+
+// A key of what is within a member.
+template <class S, class M>
+Key<S> within(M S::*member, Key<M> inner) {
+  return {std::move(inner.reference), [member, read = std::move(inner.read)](const Node& node, S& out,
+                                                                             const Context& context) {
+            read(node, out.*member, context);
+          }};
+}
+
 const Keys<ProxyConfig>& proxy_keys() {
+  constexpr auto kSettings = &ProxyConfig::settings;
   static const Keys<ProxyConfig> keys{
       key("workers", &ProxyConfig::workers, Integer{1, 256}, "Worker processes that share the listeners.")
           .otherwise("one per core that fleetd may use"),
       key("http", &ProxyConfig::http, ListOf<Listen>{{}, 0, 64}, "Addresses for plain HTTP."),
       key("https", &ProxyConfig::https, ListOf<Listen>{{}, 0, 64},
           "Addresses for HTTPS. Without any [[tls]] they use a self-signed certificate for localhost."),
+      within(kSettings, key("trusted", &ProxySettings::trusted, ListOf<Text>{kCidr},
+                            "Where the load balancers and proxies before fleet connect from. What they say of a client "
+                            "(X-Forwarded-*, Forwarded, PROXY headers) is believed; what others say is replaced.")),
+      within(kSettings, key("forwarded_header", &ProxySettings::forwarded_header, OneOf<ForwardedHeader>{},
+                            "What trusted proxies write: \"x-forwarded\": X-Forwarded-For, -Proto, -Host and -Port "
+                            "(Forwarded counts where there is no X-Forwarded-For); \"forwarded\": Forwarded of RFC 7239 "
+                            "alone. The others reach the application as made from these.")),
+      within(kSettings, key("proxy_protocol", &ProxySettings::proxy_protocol, ListOf<Listen>{{}, 0, 64},
+                            "Those of the addresses in http and https on which every connection begins with a PROXY "
+                            "header, version 1 or 2, before TLS. Connections without one, and those that do not come from "
+                            "`trusted`, are closed.")),
+      within(kSettings, key("ready_path", &ProxySettings::ready_path, kUrlPath,
+                            "GET of this path, of any host, is answered by the proxy itself: 200 when an app is ready, 503 "
+                            "when none is or fleet is shutting down. For the health checks of a balancer in front.")),
+      section<ProxyConfig>("timeouts",
+                           [](const Node& node, ProxyConfig& proxy, const Context& context) {
+                             read_table(node, proxy.settings.timeouts, timeout_keys(), context);
+                           }),
+      section<ProxyConfig>("limits",
+                           [](const Node& node, ProxyConfig& proxy, const Context& context) {
+                             read_table(node, proxy.settings.limits, limit_keys(), context);
+                           }),
   };
   return keys;
 }
@@ -62,7 +128,10 @@ const Keys<TlsConfig>& tls_keys() {
   static const Keys<TlsConfig> keys{
       key("certificate", &TlsConfig::certificate, kFile, "PEM file: the leaf certificate first, then the chain.")
           .required(),
-      key("key", &TlsConfig::key, kFile, "PEM private key of the leaf.").required(),
+      key("key", &TlsConfig::key, kFile, "PEM private key of the leaf, without a passphrase.").required(),
+      key("chain", &TlsConfig::chain, OneOf<ChainEnd>{},
+          "\"complete\": the chain in the file leads to a root that this machine trusts, or holds its own root; a missing "
+          "intermediate is an error. \"private\": clients of a CA of your own know the rest."),
   };
   return keys;
 }
@@ -192,6 +261,10 @@ std::vector<SectionReference> reference() {
       describe("[fleet]", "Where fleet keeps its things.", fleet_keys()),
       describe("[api]", "The API is always served on the unix socket fleetd.sock in run_dir, mode 0660.", api_keys()),
       describe("[proxy]", "The reverse proxy in front of all apps.", proxy_keys()),
+      describe("[proxy.timeouts]", "How long the proxy waits. A reload changes them without ending a connection.",
+               timeout_keys()),
+      describe("[proxy.limits]", "How much each worker takes on. A reload changes them without ending a connection.",
+               limit_keys()),
       describe("[[tls]]",
                "A certificate for the https listeners; as many as wanted. The server name that the client asks for "
                "chooses; the first is the default.",

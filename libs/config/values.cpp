@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "core/cidr.hpp"
 #include "core/signal_names.hpp"
 
 namespace fleet::config {
@@ -116,6 +117,13 @@ std::string accept_argument(std::string& text, const Environment&) {
   return text.find('\0') == std::string::npos ? "" : quote(text) + " has a zero byte";
 }
 
+std::string accept_cidr(std::string& text, const Environment&) {
+  const auto cidr = parse_cidr(text);
+  if (!cidr) return cidr.error().text;
+  text = to_string(*cidr);
+  return {};
+}
+
 bool is_variable_name(string_view text) {
   return !text.empty() && kDigits.find(text[0]) == string_view::npos &&
          only(text, kLower, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", kDigits, "_");
@@ -132,6 +140,7 @@ const Text kHealthPath{"string", "begins with /; may have a query", accept_healt
 const Text kHost{"string", "host names, without port or wildcard", accept_host};
 const Text kSignal{"string", "a signal's name, SIGKILL and SIGSTOP excepted", accept_signal};
 const Text kArgument{"string", "", accept_argument};
+const Text kCidr{"address block", "IP addresses and CIDR blocks (\"10.0.0.0/8\", \"::1\")", accept_cidr};
 
 bool is_app_name(string_view text) {
   return !text.empty() && text.size() <= 63 && text[0] != '-' && only(text, kLower, kDigits, "-");

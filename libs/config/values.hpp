@@ -64,6 +64,7 @@ extern const Text kHealthPath;
 extern const Text kHost;    // lower case
 extern const Text kSignal;  // as "SIGTERM"
 extern const Text kArgument;
+extern const Text kCidr;  // in normal form: "10.0.0.0/8"
 
 struct Listen {
   using T = Endpoint;

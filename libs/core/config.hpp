@@ -31,15 +31,52 @@ struct ApiConfig {
   FLEET_FIELDS(ApiConfig, listen, token_file, certificate, key)
 };
 
+// How long a worker waits (PROXY-RULES T).
+struct ProxyTimeouts {
+  milliseconds handshake{5000}, head{10000}, client{30000}, keep_alive{75000};  // of clients
+  milliseconds connect{1000}, upstream{60000}, pool{4000};                      // of instances
+  FLEET_FIELDS(ProxyTimeouts, handshake, head, client, keep_alive, connect, upstream, pool)
+};
+
+// How much a worker takes on.
+struct ProxyLimits {
+  std::uint32_t connections = 65536, connections_per_address = 16384;
+  std::uint32_t head = 32u << 10, fields = 128;  // of a request: bytes, number
+  std::uint32_t min_rate = 240;                  // bytes per second that a client must send or take; 0: any
+  FLEET_FIELDS(ProxyLimits, connections, connections_per_address, head, fields, min_rate)
+};
+
+// Which fields trusted proxies before us write.
+enum class ForwardedHeader : std::uint8_t { x_forwarded, forwarded };
+FLEET_NAMES(ForwardedHeader, "x-forwarded", "forwarded")
+
+// What all workers are told, and take on at once.
+struct ProxySettings {
+  ProxyTimeouts timeouts;
+  ProxyLimits limits;
+  std::vector<std::string> trusted;  // CIDR blocks of the proxies before us
+  ForwardedHeader forwarded_header = ForwardedHeader::x_forwarded;
+  std::vector<Endpoint> proxy_protocol;  // the listeners on which each connection begins with a PROXY header
+  std::string ready_path;                // answered by the worker itself; empty: none
+  std::string node;                      // this fleet's name in CDN-Loop, from fleetd; empty: loops are not looked for
+  FLEET_FIELDS(ProxySettings, timeouts, limits, trusted, forwarded_header, proxy_protocol, ready_path, node)
+};
+
 struct ProxyConfig {
   std::uint32_t workers = 0;  // 0 in the file's absence means one per core; filled in by the loader's caller
   std::vector<Endpoint> http, https;
-  FLEET_FIELDS(ProxyConfig, workers, http, https)
+  ProxySettings settings;
+  FLEET_FIELDS(ProxyConfig, workers, http, https, settings)
 };
+
+// Where the chain in the file ends: at a root that this machine trusts, or wherever the operator's own clients go on.
+enum class ChainEnd : std::uint8_t { complete, private_ };
+FLEET_NAMES(ChainEnd, "complete", "private")
 
 struct TlsConfig {
   std::string certificate, key;  // PEM files; certificate: leaf first, then the chain
-  FLEET_FIELDS(TlsConfig, certificate, key)
+  ChainEnd chain = ChainEnd::complete;
+  FLEET_FIELDS(TlsConfig, certificate, key, chain)
 };
 
 enum class HttpsRedirect : std::uint8_t { off, same_uri, home };

@@ -103,7 +103,8 @@ struct WorkerHello {
   std::uint32_t pid = 0;
   WorkerState state = WorkerState::fresh;
   std::uint64_t generation = 0;  // of the table in force, 0 before the first
-  FLEET_FIELDS(WorkerHello, protocol, version, id, slot, pid, state, generation)
+  bool gives_keys = false;       // it answers GiveKeys
+  FLEET_FIELDS(WorkerHello, protocol, version, id, slot, pid, state, generation, gives_keys)
 };
 
 enum class Scheme : std::uint8_t { http, https };
@@ -130,22 +131,38 @@ struct GiveListeners {
 
 struct Certificate {
   std::string certificate_pem, key_pem;  // leaf first, then the chain; PKCS#8 or traditional key
-  FLEET_FIELDS(Certificate, certificate_pem, key_pem)
+  std::string file = {};                 // as configured: what it is called from one Keys to the next
+  FLEET_FIELDS(Certificate, certificate_pem, key_pem, file)
 };
 
 // fleetd -> worker. The first certificate is the default; the others are chosen by SNI from their subjectAltNames.
+// worker -> fleetd, in answer to GiveKeys: those in force.
 struct Keys {
   FLEET_MESSAGE(Keys, 23)
   std::vector<Certificate> certificates;
   std::vector<std::string> ticket_keys;  // 80 random bytes each (name 16, HMAC 32, AES 32); the first encrypts
-  FLEET_FIELDS(Keys, certificates, ticket_keys)
+  std::int64_t ticket_keys_since = 0;    // when the first began to, in seconds since the epoch
+  FLEET_FIELDS(Keys, certificates, ticket_keys, ticket_keys_since)
 };
 
-// worker -> fleetd. On error the keys in force stay.
+struct RefusedCertificate {
+  std::string file, error;
+  FLEET_FIELDS(RefusedCertificate, file, error)
+};
+
+// worker -> fleetd. On error the keys in force stay. Otherwise all are in force but those refused, of which the former
+// version of the same file stays, where there was one.
 struct KeysAck {
   FLEET_MESSAGE(KeysAck, 24)
   std::string error;
-  FLEET_FIELDS(KeysAck, error)
+  std::vector<RefusedCertificate> refused = {};
+  FLEET_FIELDS(KeysAck, error, refused)
+};
+
+// fleetd -> worker that gives_keys. Answered by Keys.
+struct GiveKeys {
+  FLEET_MESSAGE(GiveKeys, 37)
+  FLEET_NO_FIELDS(GiveKeys)
 };
 
 // fleetd -> worker. One descriptor per entry of `access_logs`, opened for appending.
@@ -153,7 +170,8 @@ struct Table {
   FLEET_MESSAGE(Table, 25)
   RouteTable table;
   std::vector<std::string> access_logs;  // app names, in the order of the descriptors
-  FLEET_FIELDS(Table, table, access_logs)
+  ProxySettings settings;                // in force from now on, whatever the generation
+  FLEET_FIELDS(Table, table, access_logs, settings)
 };
 
 // What one worker has counted for one target since the worker began. Per target, hence per release and app.
@@ -189,8 +207,13 @@ struct Stats {
   std::uint64_t log_lines_lost = 0;   // of access logs
   std::vector<HandshakeCount> handshakes;
   std::uint64_t failed_handshakes = 0;
+  std::uint64_t bad_proxy_headers = 0;  // connections closed for a missing, malformed or untrusted PROXY header
+  std::uint64_t over_address_limit = 0; // connections closed at once, as their address had too many
+  std::uint64_t evicted = 0;            // idle connections closed to make room
+  std::uint64_t slow_clients = 0;       // requests ended as the client sent or took too little
+  std::uint64_t loops = 0;              // requests refused with 508
   FLEET_FIELDS(Stats, connections, accepted, unrouted, unavailable, targets, held, turned_away, log_lines_lost,
-               handshakes, failed_handshakes)
+               handshakes, failed_handshakes, bad_proxy_headers, over_address_limit, evicted, slow_clients, loops)
 };
 
 // worker -> fleetd: every request claimed from now on is routed by this table. The figures are of that instant.
@@ -238,7 +261,8 @@ struct Accepting {
 struct DrainWorker {
   FLEET_MESSAGE(DrainWorker, 33)
   milliseconds deadline{30000};
-  FLEET_FIELDS(DrainWorker, deadline)
+  bool replaced = false;  // a successor accepts in its place: the proxy as a whole stays ready
+  FLEET_FIELDS(DrainWorker, deadline, replaced)
 };
 struct WorkerDrained {
   FLEET_MESSAGE(WorkerDrained, 34)

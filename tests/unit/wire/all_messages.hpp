@@ -11,7 +11,8 @@ void for_each_message(F&& f) {
   const auto call = [&f]<class... M>() { (f.template operator()<M>(), ...); };
   call.template operator()<ShimStatus, Launch, Stop, Dismiss, WorkerHello, Listeners, GiveListeners, Keys, KeysAck,
                            Table, Stats, TableAck, TargetDrained, StatsRequest, WorkerReady, Accept, Accepting,
-                           DrainWorker, WorkerDrained, AccessLogs, Figures, FetchJob, FetchProgress, FetchDone, FetchFailed>();
+                           DrainWorker, WorkerDrained, AccessLogs, Figures, GiveKeys, FetchJob, FetchProgress, FetchDone,
+                           FetchFailed>();
 }
 
 }  // namespace fleet::wire::test

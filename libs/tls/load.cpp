@@ -1,0 +1,52 @@
+#include "tls/load.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "os/atomic_file.hpp"
+
+namespace fleet::tls {
+namespace {
+
+constexpr std::size_t kMaxPem = 256u << 10;  // bytes of a file
+
+bool others_may_read(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && (info.st_mode & S_IROTH) != 0;
+}
+
+bool is_forbidden(const std::string& path) { return ::access(path.c_str(), R_OK) != 0 && errno == EACCES; }
+
+}  // namespace
+
+Result<Loaded> load(const TlsConfig& files, const Roots& roots, std::int64_t now, UnreadableKey unreadable) {
+  Loaded loaded;
+  TRY(loaded.pair.certificate_pem, os::read_file(files.certificate, kMaxPem));
+  const bool unchecked = unreadable == UnreadableKey::warning && is_forbidden(files.key);
+  if (!unchecked) {
+    TRY(loaded.pair.key_pem, os::read_file(files.key, kMaxPem));
+    if (loaded.pair.key_pem.empty()) return fail(ErrorKind::usage, files.key + ": is empty");
+  }
+  TRY(loaded.inspected, inspect(files, loaded.pair, roots, now));
+  auto& warnings = loaded.inspected.warnings;
+  if (unchecked) warnings.push_back(files.key + ": is not readable for this user, so it was not checked");
+  if (others_may_read(files.key)) warnings.push_back(files.key + ": everybody on this machine may read it (chmod o= it)");
+  return loaded;
+}
+
+std::string file_stamp(const std::string& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return {};
+  std::string stamp;
+  for (const auto part : {static_cast<std::int64_t>(info.st_dev), static_cast<std::int64_t>(info.st_ino),
+                          static_cast<std::int64_t>(info.st_size), static_cast<std::int64_t>(info.st_mtim.tv_sec),
+                          static_cast<std::int64_t>(info.st_mtim.tv_nsec), static_cast<std::int64_t>(info.st_ctim.tv_sec),
+                          static_cast<std::int64_t>(info.st_ctim.tv_nsec)}) {
+    stamp += std::to_string(part) + " ";
+  }
+  return stamp;
+}
+
+}  // namespace fleet::tls
