@@ -24,39 +24,35 @@ std::uint32_t ready_targets(const CompiledRoute& route) {
 
 }  // namespace
 
-Exchange::Exchange(Proxy& proxy, ClientConnection& client, const http::RequestHead& head, const http::Framing& framing)
+Exchange::Exchange(Proxy& proxy, ClientSide& client, const http::RequestHead& head, const http::Framing& framing)
     : proxy_(proxy),
       client_(client),
+      head_(head),
       method_text_(head.method_text),
       target_(head.target),
       authority_(head.authority),
       method_(head.method),
-      minor_(head.minor),
       framing_(framing),
-      expects_continue_(head.expects_continue && framing.kind != http::BodyKind::none),
-      keep_(head.keep_alive()),
-      upload_left_(framing.length),
-      awaiting_continue_(expects_continue_),
+      asks_upgrade_(!head.upgrade.empty() && framing.kind == http::BodyKind::none),
+      awaiting_continue_(head.expects_continue && framing.kind != http::BodyKind::none),
       began_(Clock::now()),
       now_(began_),
       client_active_(began_),
       upstream_active_(began_) {
   ++proxy_.active;
-  client_.in_exchange = true;
+  ++client_.peer.exchanges;
   if (framing.kind == http::BodyKind::none || (framing.kind == http::BodyKind::length && framing.length == 0)) {
     upload_ = Upload::done;
   }
-  const http::Client who{client.address, client.https};
-  up_out_.write([&](http::Writer& out) { http::write_request(out, head, framing, who); });
 }
 
 Exchange::~Exchange() {
   --proxy_.active;
   if (retries_ > 0) --proxy_.retrying;
-  client_.in_exchange = false;
+  --client_.peer.exchanges;
 }
 
-Task<Exchange::After> Exchange::run() {
+Task<Exchange::Outcome> Exchange::run() {
   auto match = proxy_.router.match(authority_, target_);
   if (!match) {
     ++proxy_.unrouted;
@@ -74,7 +70,8 @@ Task<Exchange::After> Exchange::run() {
     ++proxy_.unrouted;
     co_return co_await answer_own(*elsewhere, true);
   }
-  if (up_out_.empty()) {
+  const http::Client who{client_.peer.address, client_.peer.https};
+  if (!up_out_.write([&](http::Writer& out) { http::write_request(out, head_, framing_, who); })) {
     const auto answer = own_answer(http::Fault::head_too_large);
     co_return co_await answer_own(answer, false);
   }
@@ -89,7 +86,12 @@ Task<Exchange::After> Exchange::run() {
       ++claim_->target().requests;
       recycle_upstream();
       log();
-      co_return keep_&& upload_ == Upload::done ? After::keep : After::close;
+      co_return upload_ == Upload::done ? Outcome::complete : Outcome::unread;
+    }
+    if (standing == Standing::tunnel_idle) {
+      error_ = "tunnel-idle";
+      log();
+      co_return Outcome::unread;
     }
     upstream_.reset();
     const auto next = standing == Standing::attempt_failed ? next_try() : Retry::no;
@@ -113,17 +115,17 @@ Task<Exchange::After> Exchange::run() {
 }
 
 std::optional<OwnAnswer> Exchange::redirect() const {
-  if (client_.https || route_->https_redirect == HttpsRedirect::off || authority_.empty()) return std::nullopt;
+  if (client_.peer.https || route_->https_redirect == HttpsRedirect::off || authority_.empty()) return std::nullopt;
   OwnAnswer answer;
   answer.status = http::https_redirect_status(method_);
-  answer.location = http::https_location(route_->https_redirect, proxy_.request_head, proxy_.https_port);
+  answer.location = http::https_location(route_->https_redirect, head_, proxy_.https_port);
   return answer;
 }
 
 // Holds the request, if need be, until the table in force has a target for it (D2).
 Task<bool> Exchange::claim_target() {
   for (;;) {
-    if (client_.cut) co_return false;
+    if (client_.peer.cut) co_return false;
     const auto match = proxy_.router.match(authority_, target_);
     if (!match || !match->route) co_return false;
     table_ = match->table;
@@ -147,10 +149,10 @@ Task<bool> Exchange::claim_target() {
 Task<bool> Exchange::wait_for_target(Clock::time_point until) {
   HoldQueue::Place place(proxy_.held, client_.wakeup);
   client_.deadline.set(until);
-  while (place.is_linked() && !client_.cut && Clock::now() < until) {
-    read_client();
-    if (client_gone_) co_return false;
-    if (client_.in.room() > 0 && !client_.ended) client_.stream->arm_read();
+  while (place.is_linked() && !client_.peer.cut && Clock::now() < until) {
+    receive();
+    if (client_.gone()) co_return false;
+    client_.arm(false);
     if (!client_.wakeup.take_pending()) co_await client_.wakeup.sleep();
   }
   client_.deadline.clear();
@@ -174,7 +176,7 @@ Task<bool> Exchange::connect() {
   const auto until = now_ + proxy_.limits.connect;
   client_.deadline.set(until);
   while (!socket.writable) {
-    if (Clock::now() >= until || client_.cut) co_return false;
+    if (Clock::now() >= until || client_.peer.cut) co_return false;
     socket.arm_write();
     if (!client_.wakeup.take_pending()) co_await client_.wakeup.sleep();
   }
@@ -194,7 +196,7 @@ Task<Exchange::Standing> Exchange::attempt() {
     upstream_.reset();
     target.refused(Clock::now(), proxy_.limits.ejection);
     fail_attempt(AttemptEnd::connect_failed);
-    co_return client_.cut ? Standing::cut : Standing::attempt_failed;
+    co_return client_.peer.cut ? Standing::cut : Standing::attempt_failed;
   } else {
     target.connected();
   }
@@ -216,11 +218,12 @@ Task<Exchange::Standing> Exchange::attempt() {
 }
 
 Exchange::Standing Exchange::standing() const {
-  if (client_.cut) return Standing::cut;
-  if (client_gone_) return Standing::client_gone;
+  if (client_.peer.cut) return Standing::cut;
+  if (client_.gone()) return Standing::client_gone;
   if (client_fault_) return Standing::client_faulty;
   if (answer_ == Answer::complete) {
-    return client_.out.empty() && upload_ != Upload::running ? Standing::complete : Standing::going_on;
+    return client_.flushed() && upload_ != Upload::running && !(tunnel_ && upload_blocked()) ? Standing::complete
+                                                                                             : Standing::going_on;
   }
   return attempt_end_ ? Standing::attempt_failed : Standing::going_on;
 }
@@ -228,7 +231,7 @@ Exchange::Standing Exchange::standing() const {
 Retry Exchange::next_try() const {
   RetryFacts facts;
   facts.end = *attempt_end_;
-  facts.client_gone = client_gone_;
+  facts.client_gone = client_.gone();
   facts.answer_begun = answer_begun_;
   facts.idempotent = http::is_idempotent(method_);
   facts.body_untouched = awaiting_continue_ && upload_taken_ == 0;
@@ -252,17 +255,18 @@ void Exchange::reset_attempt() {
 }
 
 // No answer came, or not all of it.
-Task<Exchange::After> Exchange::give_up(Standing standing) {
+Task<Exchange::Outcome> Exchange::give_up(Standing standing) {
   auto& target = claim_->target();
   OwnAnswer answer;
   switch (standing) {
     case Standing::going_on:
     case Standing::complete:
+    case Standing::tunnel_idle:
     case Standing::client_gone:
       ++target.client_aborted;
       error_ = "client-gone";
       log();
-      co_return After::drop;
+      co_return Outcome::broken;
     case Standing::client_silent:
       ++target.client_aborted;
       answer = own::request_timeout();
@@ -275,7 +279,7 @@ Task<Exchange::After> Exchange::give_up(Standing standing) {
       ++target.failed;
       error_ = "worker-drained";
       log();
-      co_return After::drop;
+      co_return Outcome::broken;
     case Standing::attempt_failed:
       ++target.failed;
       switch (*attempt_end_) {
@@ -291,22 +295,17 @@ Task<Exchange::After> Exchange::give_up(Standing standing) {
   error_ = answer.reason;
   co_await flush(proxy_, client_);
   log();
-  co_return After::drop;
+  co_return Outcome::broken;
 }
 
-Task<Exchange::After> Exchange::answer_own(const OwnAnswer& answer, bool may_keep) {
-  keep_ = keep_ && may_keep && upload_ == Upload::done && !proxy_.draining && !client_.ended;
+Task<Exchange::Outcome> Exchange::answer_own(const OwnAnswer& answer, bool may_keep) {
   status_ = answer.status;
   error_ = answer.reason;
-  const auto persistence = !keep_        ? http::Persistence::close
-                           : minor_ == 0 ? http::Persistence::keep_alive
-                                         : http::Persistence::keep;
-  client_.out.write(
-      [&](http::Writer& out) { write_own_answer(out, answer, method_ != http::Method::head, persistence); });
-  bytes_out_ += client_.out.size();
+  const bool whole = may_keep && upload_ == Upload::done;
+  client_.answer(answer, whole);
   const bool sent = co_await flush(proxy_, client_);
   log();
-  co_return !sent ? After::drop : keep_ ? After::keep : After::close;
+  co_return !sent ? Outcome::broken : whole ? Outcome::complete : Outcome::unread;
 }
 
 void Exchange::recycle_upstream() {
@@ -333,7 +332,7 @@ void Exchange::log() {
     entry.upstream = claim_->target().address_text;
     entry.release = claim_->target().release;
   }
-  entry.client = client_.address;
+  entry.client = client_.peer.address;
   entry.method = method_text_;
   entry.host = authority_;
   entry.path = target_;
@@ -342,7 +341,7 @@ void Exchange::log() {
   entry.bytes_out = bytes_out_;
   entry.retries = retries_;
   entry.error = error_;
-  entry.tls = client_.stream->tls_version();
+  entry.tls = client_.peer.stream->tls_version();
   if (first_byte_) entry.first_byte = std::chrono::duration_cast<microseconds>(*first_byte_ - began_);
   entry.total = std::chrono::duration_cast<microseconds>(now - began_);
   proxy_.logs.add(entry);

@@ -3,25 +3,24 @@
 
 #include <optional>
 
-#include "errors.hpp"
-#include "http/chunked.hpp"
-#include "proxy.hpp"
+#include "client_side.hpp"
+#include "http/body.hpp"
 #include "retry.hpp"
 
 namespace fleet::proxy {
 
 class Exchange final : ClaimHolder {
  public:
-  // `head` is the scratch head, and its bytes are pinned in client.in for as long as the exchange lives.
-  Exchange(Proxy& proxy, ClientConnection& client, const http::RequestHead& head, const http::Framing& framing);
+  // `head` is read until run() first suspends; what it views must stay for as long as the exchange lives.
+  Exchange(Proxy& proxy, ClientSide& client, const http::RequestHead& head, const http::Framing& framing);
   ~Exchange();
 
-  enum class After : std::uint8_t {
-    keep,   // the connection takes the next request
-    close,  // the answer is complete and was the last
-    drop,   // the answer is not complete, and the client must see that
+  enum class Outcome : std::uint8_t {
+    complete,  // the request was read and answered
+    unread,    // it was answered, and not read to its end
+    broken,    // the answer is not complete, and the client must see that
   };
-  Task<After> run();
+  Task<Outcome> run();
 
  private:
   // How an attempt stands.
@@ -31,6 +30,7 @@ class Exchange final : ClaimHolder {
     client_gone,
     client_silent,   // its inactivity limit passed
     client_faulty,   // its body is not framed as it should be
+    tunnel_idle,     // its limit passed
     attempt_failed,  // see attempt_end_
     cut,             // by the worker's own deadline
   };
@@ -42,22 +42,28 @@ class Exchange final : ClaimHolder {
   Task<bool> connect();
   Task<Standing> attempt();
   Retry next_try() const;
-  Task<After> give_up(Standing standing);
-  Task<After> answer_own(const OwnAnswer& answer, bool may_keep);  // `answer` lives in the awaiting frame
+  Task<Outcome> give_up(Standing standing);
+  Task<Outcome> answer_own(const OwnAnswer& answer, bool may_keep);  // `answer` lives in the awaiting frame
   std::optional<OwnAnswer> redirect() const;
 
   // One pass over both directions; true when anything moved.
   bool step();
-  bool read_client();
-  bool encode_upload();
+  bool receive();
+  bool take_upload();
+  void end_upload();
+  bool make_room_for(std::size_t bytes);
+  bool uploads_directly() const;  // what the client sends goes to the application without a stop in up_out_
   bool write_upstream();
   bool read_upstream();
-  bool decode_answer();
-  bool decode_head();
-  bool decode_body();
-  bool write_client();
+  bool take_answer();
+  bool take_head();
+  bool take_body();
+  bool flush_client();
+  bool may_begin_tunnel() const;
   void begin_answer(const http::ResponseHead& head, const http::Framing& framing);
-  void end_answer();
+  void begin_tunnel(const http::ResponseHead& head);
+  bool end_answer();
+  void abandon_upload();
   void fail_attempt(AttemptEnd end);
 
   Standing standing() const;
@@ -75,15 +81,14 @@ class Exchange final : ClaimHolder {
   void log();
 
   Proxy& proxy_;
-  ClientConnection& client_;
+  ClientSide& client_;
 
-  // The request; views into the pinned head.
+  // The request
+  const http::RequestHead& head_;  // scratch: until run() first suspends
   const std::string_view method_text_, target_, authority_;
   const http::Method method_;
-  const int minor_;
   const http::Framing framing_;
-  const bool expects_continue_;
-  bool keep_;  // the client connection goes on afterwards, as far as is known
+  const bool asks_upgrade_;
 
   TablePtr table_;
   const CompiledRoute* route_ = nullptr;
@@ -97,8 +102,6 @@ class Exchange final : ClaimHolder {
   std::size_t up_sent_ = 0;  // of up_out_
   bool request_kept_ = true;
   Upload upload_ = Upload::running;
-  std::uint64_t upload_left_ = 0;  // kind length: not yet taken from the client
-  http::ChunkedDecoder upload_decoder_;
   std::uint64_t upload_taken_ = 0, attempt_sent_ = 0;
   bool awaiting_continue_;
 
@@ -106,17 +109,15 @@ class Exchange final : ClaimHolder {
   Buffer up_in_;
   http::HeadScanner scanner_;
   Answer answer_ = Answer::head;
-  http::Framing answer_framing_;  // as it comes
-  bool answer_chunked_ = false;   // as it goes out
-  std::uint64_t answer_left_ = 0;
-  http::ChunkedDecoder answer_decoder_;
+  http::BodyReader answer_body_;
   bool answer_begun_ = false;  // any byte came
   bool passed_on_ = false;     // any byte of it is on its way to the client
   bool upstream_keeps_ = false, upstream_ended_ = false, upstream_deaf_ = false;
+  bool tunnel_ = false;  // both bodies are the two directions of one
 
   std::optional<AttemptEnd> attempt_end_;
   std::optional<http::Fault> client_fault_;
-  bool client_gone_ = false, target_gone_ = false;
+  bool target_gone_ = false;
 
   unsigned attempts_ = 0, replays_ = 0, retries_ = 0;
   bool fresh_only_ = false, held_ = false;

@@ -16,6 +16,7 @@ struct Limits {
   Ms keep_alive{75000};     // between requests
   Ms connect{1000};         // to an instance, on loopback
   Ms upstream_idle{60000};  // to the first byte of an answer, and between its bytes
+  Ms tunnel_idle{3600000};  // inactivity of both sides of a tunnel
   Ms pool_idle{4000};       // of a pooled connection to an instance
   Ms fresh_enough{1000};    // pooled no longer than this, a connection may carry what must not be repeated (R4)
   Ms hold{10000};           // a request waits this long for a target
@@ -38,6 +39,7 @@ struct Limits {
                                                     {"keep-alive", &keep_alive},
                                                     {"connect", &connect},
                                                     {"upstream-idle", &upstream_idle},
+                                                    {"tunnel-idle", &tunnel_idle},
                                                     {"pool-idle", &pool_idle},
                                                     {"fresh-enough", &fresh_enough},
                                                     {"hold", &hold},

@@ -65,12 +65,13 @@ struct Proxy {
 
   http::RequestHead request_head;    // scratch: valid from a parse until the next suspension
   http::ResponseHead response_head;  // likewise
+  http::FieldList trailers;          // likewise
 };
 
-// One client connection, as its exchanges see it.
-struct ClientConnection {
-  ClientConnection(std::unique_ptr<Stream> peer, std::string peer_address, bool is_https)
-      : stream(std::move(peer)), address(std::move(peer_address)), https(is_https) {
+// The client at the other end of one connection.
+struct Peer {
+  Peer(std::unique_ptr<Stream> connection, std::string peer_address, bool is_https)
+      : stream(std::move(connection)), address(std::move(peer_address)), https(is_https) {
     stream->socket().set_listener(&wakeup);
   }
 
@@ -78,15 +79,10 @@ struct ClientConnection {
   const std::string address;  // textual
   const bool https;
   bool internal = false;  // the worker's own self test
+  bool cut = false;       // the worker's drain is over: stop where you are
+  std::uint32_t exchanges = 0;  // under way
   Wakeup wakeup;
   Deadline deadline{wakeup};
-  Buffer in, out;
-  bool ended = false;  // the client sends no more (W8)
-  bool cut = false;    // the worker's drain is over: stop where you are
-  bool in_exchange = false;
 };
-
-// Sends what is in `client.out`, waiting for a slow client within its inactivity limit. False: the client is gone.
-Task<bool> flush(Proxy& proxy, ClientConnection& client);
 
 }  // namespace fleet::proxy

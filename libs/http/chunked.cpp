@@ -56,28 +56,31 @@ Parsed<ChunkedDecoder::Step> ChunkedDecoder::next(std::string_view in) {
         state_ = State::size_first;
         break;
       case State::line_first:
-        if (++trailers_ > kMaxTrailers) return refuse(Fault::bad_chunk);
         if (c == '\r')
           state_ = State::last_lf;
         else if (chars::is(c, chars::token))
           state_ = State::line;
         else
           return refuse(Fault::bad_chunk);
+        if (state_ == State::line || !trailers_.empty()) trailers_ += c;
         break;
       case State::line:
-        if (++trailers_ > kMaxTrailers) return refuse(Fault::bad_chunk);
         if (c == '\r')
           state_ = State::line_lf;
         else if (!chars::is(c, chars::value))
           return refuse(Fault::bad_chunk);
+        if (trailers_.size() >= kMaxTrailers) return refuse(Fault::bad_chunk);
+        trailers_ += c;
         break;
       case State::line_lf:
         if (c != '\n') return refuse(Fault::bad_chunk);
         state_ = State::line_first;
+        trailers_ += c;
         break;
       case State::last_lf:
         if (c != '\n') return refuse(Fault::bad_chunk);
         state_ = State::done;
+        if (!trailers_.empty()) trailers_ += c;
         break;
       case State::done: break;
     }

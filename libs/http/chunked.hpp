@@ -2,13 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "http/fault.hpp"
 
 namespace fleet::http {
 
-// Chunk extensions and trailer fields are checked and dropped; their totals per message are capped.
+// Chunk extensions are checked and dropped, trailer fields are kept; their totals per message are capped.
 class ChunkedDecoder {
  public:
   static constexpr std::size_t kMaxExtensions = 8u << 10;
@@ -20,8 +21,11 @@ class ChunkedDecoder {
     bool end = false;          // the message is complete; what follows `consumed` belongs to the next one
   };
 
-  // At most one piece of body a call; call again with what was not consumed while it is not empty and not the end.
+  // At most one piece of body a call, which is then the last of what was consumed; call again with what was not
+  // consumed while it is not empty and not the end.
   Parsed<Step> next(std::string_view in);
+  // The field lines behind the last chunk, with the blank line that ends them; empty when there are none.
+  std::string_view trailers() const { return trailers_; }
 
  private:
   enum class State : std::uint8_t {
@@ -41,7 +45,8 @@ class ChunkedDecoder {
   State state_ = State::size_first;
   std::uint64_t left_ = 0;  // of the current chunk
   unsigned digits_ = 0;
-  std::size_t extensions_ = 0, trailers_ = 0;
+  std::size_t extensions_ = 0;
+  std::string trailers_;
 };
 
 // Room that encoding a piece takes besides the piece itself.

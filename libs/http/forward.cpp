@@ -1,6 +1,10 @@
 #include "http/forward.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "http/authority.hpp"
+#include "http/chars.hpp"
 #include "http/redirects.hpp"
 
 namespace fleet::http {
@@ -29,7 +33,8 @@ bool is_ours_or_hop_by_hop(const Field& field) {
     case FieldId::proxy:
     case FieldId::location:
     case FieldId::content_location:
-    case FieldId::refresh: return false;
+    case FieldId::refresh:
+    case FieldId::cdn_loop: return false;
   }
   return false;
 }
@@ -42,6 +47,7 @@ bool goes_to_application(const Field& field) {
     case FieldId::x_forwarded:
     case FieldId::x_real_ip:
     case FieldId::proxy: return false;
+    case FieldId::cdn_loop: return true;  // whatever Connection says: it must not be strippable (RFC 8586 §2.1)
     // S18: many applications cannot tell X_Real_IP from X-Real-IP
     case FieldId::other: return field.name.find('_') == std::string_view::npos && !is_ours_or_hop_by_hop(field);
     case FieldId::connection:
@@ -71,17 +77,64 @@ void write_framing(Writer& out, const Framing& framing) {
   }
 }
 
+std::string_view scheme(bool https) { return https ? "https" : "http"; }
+
 // RFC 7239 §4: a value with a colon or brackets is quoted.
+void write_element(Writer& out, std::string_view node, std::string_view host, std::string_view proto) {
+  const bool v6 = node.find(':') != std::string_view::npos;
+  out.put_all("for=", v6 ? "\"[" : "", node, v6 ? "]\"" : "");
+  if (!host.empty()) out.put_all(";host=\"", host, "\"");
+  if (!proto.empty()) out.put_all(";proto=", proto);
+}
+
 void write_forwarded(Writer& out, const RequestHead& head, const Client& client) {
-  const bool v6 = client.address.find(':') != std::string_view::npos;
-  const auto address_open = v6 ? std::string_view("\"[") : std::string_view();
-  const auto address_close = v6 ? std::string_view("]\"") : std::string_view();
-  out.put_all("Forwarded: for=", address_open, client.address, address_close);
-  if (!head.authority.empty()) out.put_all(";host=\"", head.authority, "\"");
-  out.put_all(";proto=", client.https ? "https" : "http", "\r\n");
+  out.put("Forwarded: ");
+  write_element(out, client.address, head.authority, scheme(client.https));
+  out.put("\r\n");
+}
+
+std::string_view host_of(const RequestHead& head, const Client& client) {
+  return client.told->host().empty() ? head.authority : client.told->host();
+}
+
+// Every hop before the peer, as it was told, then the peer.
+void write_hops(Writer& out, const RequestHead& head, const Client& client) {
+  const auto& told = *client.told;
+  out.put("X-Forwarded-For: ");
+  for (const auto& hop : told.hops()) out.put_all(hop.ip ? hop.node : kUnknownClient, ", ");
+  out.put_all(client.address, "\r\nForwarded: ");
+  for (const auto& hop : told.hops()) {
+    const bool is_client = &hop == &told.hops()[told.client_hop()];
+    if (!hop.element.empty())
+      out.put(hop.element);
+    else
+      write_element(out, hop.node, is_client ? host_of(head, client) : "", is_client ? scheme(told.https()) : "");
+    out.put(", ");
+  }
+  write_element(out, client.address, head.authority, scheme(client.https));
+  out.put("\r\n");
+}
+
+// What the first trusted proxy was asked for; the hops after the client's are nobody's business.
+void write_told_fields(Writer& out, const RequestHead& head, const Client& client) {
+  const auto& told = *client.told;
+  write_hops(out, head, client);
+  if (told.address() != kUnknownClient) out.put_all("X-Real-IP: ", told.address(), "\r\n");
+  out.put_all("X-Forwarded-Proto: ", scheme(told.https()), "\r\n");
+  const auto host = host_of(head, client);
+  auto port = told.port();
+  if (!host.empty()) {
+    out.put_all("X-Forwarded-Host: ", host, "\r\n");
+    const auto parts = split_authority(host);
+    if (port.empty() && parts) port = parts->port;
+  }
+  if (port.empty()) port = told.https() ? "443" : "80";
+  out.put_all("X-Forwarded-Port: ", port, "\r\n");
 }
 
 void write_client_fields(Writer& out, const RequestHead& head, const Client& client) {
+  if (!client.node.empty()) out.put_all("CDN-Loop: ", client.node, "\r\n");
+  if (client.told) return write_told_fields(out, head, client);
   out.put_all("X-Forwarded-For: ", client.address, "\r\nX-Real-IP: ", client.address, "\r\n");
   out.put_all("X-Forwarded-Proto: ", client.https ? "https" : "http", "\r\n");
   std::string_view port = client.https ? "443" : "80";
@@ -100,6 +153,16 @@ void write_status_line(Writer& out, const ResponseHead& head) {
   out.put_all(" ", head.reason, "\r\n");
 }
 
+bool takes_trailers(const RequestHead& head) {
+  for (const auto& field : head.fields) {
+    if (field.id != FieldId::te) continue;
+    bool found = false;
+    for_each_element(field.value, [&](std::string_view coding) { found |= iequals(coding, "trailers"); });
+    if (found) return true;
+  }
+  return false;
+}
+
 void write_field(Writer& out, const Field& field) { out.put_all(field.name, ": ", field.value, "\r\n"); }
 
 }  // namespace
@@ -111,6 +174,11 @@ void write_request(Writer& out, const RequestHead& head, const Framing& framing,
   }
   if (head.expects_continue) out.put("Expect: 100-continue\r\n");
   write_framing(out, framing);
+  if (!head.upgrade.empty() && framing.kind == BodyKind::none) {
+    out.put_all("Connection: Upgrade\r\nUpgrade: ", head.upgrade, "\r\n");
+  } else if (takes_trailers(head)) {
+    out.put("TE: trailers\r\nConnection: TE\r\n");
+  }
   write_client_fields(out, head, client);
   out.put("\r\n");
 }
@@ -140,7 +208,28 @@ void write_response(Writer& out, const ResponseHead& head, const Framing& framin
 void write_interim(Writer& out, const ResponseHead& head) {
   write_status_line(out, head);
   for (const auto& field : head.fields) {
-    if (!is_ours_or_hop_by_hop(field)) write_field(out, field);
+    if (!is_ours_or_hop_by_hop(field) || (head.status == 101 && field.id == FieldId::upgrade)) write_field(out, field);
+  }
+  out.put(head.status == 101 ? "Connection: Upgrade\r\n\r\n" : "\r\n");
+}
+
+bool passes_as_trailer(const Field& field) {
+  static constexpr std::string_view kNever[] = {"authorization",       "proxy-authorization", "www-authenticate",
+                                                "proxy-authenticate",  "cookie",              "set-cookie",
+                                                "content-encoding",    "content-type",        "content-range",
+                                                "cache-control",       "max-forwards",        "range",
+                                                "authentication-info", "age",                 "date",
+                                                "expires",             "retry-after",         "vary"};
+  if (field.id != FieldId::other || field.name.find('_') != std::string_view::npos) return false;
+  return std::none_of(std::begin(kNever), std::end(kNever), [&](auto never) { return iequals(field.name, never); });
+}
+
+void write_last_chunk(Writer& out, const FieldList* trailers) {
+  out.put("0\r\n");
+  if (trailers) {
+    for (const auto& field : *trailers) {
+      if (passes_as_trailer(field)) write_field(out, field);
+    }
   }
   out.put("\r\n");
 }

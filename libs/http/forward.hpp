@@ -2,18 +2,22 @@
 // before our own are added (P1) and exactly one framing field.
 #pragma once
 
+#include "http/forwarded.hpp"
 #include "http/framing.hpp"
 #include "http/writer.hpp"
 
 namespace fleet::http {
 
-// Who asked, for the application. The peer is not trusted: whatever it said about itself is replaced (P8).
+// Who asked, for the application. Whatever an untrusted peer says about itself is replaced (P8).
 struct Client {
-  std::string_view address;  // textual, IPv6 without brackets
-  bool https = false;
+  std::string_view address;          // the peer's: textual, IPv6 without brackets
+  bool https = false;                // how the peer speaks to us
+  const Provenance* told = nullptr;  // by a trusted peer
+  std::string_view node = {};        // our name in CDN-Loop (P3); empty: none
 };
 
-// The application gets the target as the client sent it (P11), in HTTP/1.1.
+// The application gets the target as the client sent it (P11), in HTTP/1.1; an upgrade only where there is no body
+// (P7).
 void write_request(Writer& out, const RequestHead& head, const Framing& framing, const Client& client);
 
 struct ResponseRewrite {
@@ -33,7 +37,12 @@ enum class Persistence : std::uint8_t {
 // `framing`: how the body goes out, which may differ from how it came.
 void write_response(Writer& out, const ResponseHead& head, const Framing& framing, Persistence persistence,
                     const ResponseRewrite& rewrite);
-// A 1xx.
+// A 1xx; 101 with what it upgrades to.
 void write_interim(Writer& out, const ResponseHead& head);
+
+// P6: fields that would change framing, routing or rights do not pass as trailers.
+bool passes_as_trailer(const Field& field);
+// The end of a chunked body. `trailers` may be null.
+void write_last_chunk(Writer& out, const FieldList* trailers);
 
 }  // namespace fleet::http

@@ -124,6 +124,17 @@ Parsed<> settle_target(RequestHead& head) {
   return refuse(Fault::bad_target);
 }
 
+// P7: an upgrade is asked for by both fields, in HTTP/1.1. S25: never to h2c.
+void settle_upgrade(RequestHead& head) {
+  head.upgrade = {};
+  if (!head.connection.upgrade || head.minor == 0) return;
+  const Field* upgrade = head.fields.find(FieldId::upgrade);
+  if (!upgrade) return;
+  bool to_h2c = false;
+  for_each_element(upgrade->value, [&](std::string_view protocol) { to_h2c |= istarts_with(protocol, "h2c"); });
+  if (!to_h2c) head.upgrade = upgrade->value;
+}
+
 Parsed<> settle_expectation(RequestHead& head) {
   head.expects_continue = false;
   for (const auto& field : head.fields) {
@@ -172,6 +183,7 @@ Parsed<> parse_request(std::string_view bytes, RequestHead& head) {
   if (head.method == Method::connect || head.method == Method::trace) return refuse(Fault::method_refused);
   if (auto ok = settle_authority(head); !ok) return ok;
   if (auto ok = settle_target(head); !ok) return ok;
+  settle_upgrade(head);
   return settle_expectation(head);
 }
 
@@ -195,5 +207,7 @@ Parsed<> parse_response(std::string_view bytes, ResponseHead& head) {
   if (auto ok = parse_fields(bytes, line_end + 2, head.fields); !ok) return ok;
   return apply_connection(head.fields, head.connection);
 }
+
+Parsed<> parse_trailers(std::string_view bytes, FieldList& fields) { return parse_fields(bytes, 0, fields); }
 
 }  // namespace fleet::http

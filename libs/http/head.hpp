@@ -57,6 +57,7 @@ struct RequestHead {
   int minor = 1;               // 0 or 1
   ConnectionOptions connection;
   bool expects_continue = false;
+  std::string_view upgrade;  // the protocols asked for; empty: none
   FieldList fields;
 
   bool keep_alive() const { return !connection.close && (minor == 1 || connection.keep_alive); }
@@ -75,5 +76,7 @@ struct ResponseHead {
 // `bytes`: exactly one head as found by HeadScanner.
 Parsed<> parse_request(std::string_view bytes, RequestHead& head);
 Parsed<> parse_response(std::string_view bytes, ResponseHead& head);
+// Field lines and the blank line that ends them, as BodyReader::trailers() has them.
+Parsed<> parse_trailers(std::string_view bytes, FieldList& fields);
 
 }  // namespace fleet::http

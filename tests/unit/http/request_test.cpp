@@ -39,7 +39,7 @@ TEST(HttpForward, S18DropsNamesWithUnderscores) {
 
 TEST(HttpForward, P1RemovesHopByHopFieldsBeforeItAddsItsOwn) {
   EXPECT_EQ(forwarded("GET / HTTP/1.1\r\nHost: h\r\nConnection: X-Forwarded-For, X-Gone, Forwarded\r\nX-Gone: 1\r\n"
-                      "Keep-Alive: 5\r\nProxy-Connection: a\r\nTE: trailers\r\nUpgrade: websocket\r\nTrailer: X\r\n"
+                      "Keep-Alive: 5\r\nProxy-Connection: a\r\nTE: gzip\r\nUpgrade: websocket\r\nTrailer: X\r\n"
                       "HTTP2-Settings: x\r\nX-Stays: 1\r\n\r\n"),
             "GET / HTTP/1.1\r\nHost: h\r\nX-Stays: 1\r\n" + kOurs);
 }
