@@ -49,6 +49,25 @@ TEST(Configuration, ReadsTheShopAsWritten) {
   EXPECT_EQ(*config, expected);
 }
 
+TEST(Configuration, ReadsWhatConcernsClientsAndProxiesBefore) {
+  const auto config = parse(
+      "[proxy]\nhttp = [\"0.0.0.0:80\", \"[::]:8080\"]\nproxy_protocol = [\"[::]:8080\"]\n"
+      "trusted = [\"10.0.0.0/8\", \"2001:DB8::1\"]\nforwarded_header = \"forwarded\"\nready_path = \"/.fleet/ready\"\n"
+      "[proxy.timeouts]\nhead = \"5s\"\nkeep_alive = \"2m\"\n[proxy.limits]\nconnections = 1000\nmin_rate = 0\n",
+      "fleet.toml", user());
+  ASSERT_TRUE(config) << config.error().error().text;
+  ProxySettings expected;
+  expected.proxy_protocol = {{"::", 8080}};
+  expected.trusted = {"10.0.0.0/8", "2001:db8::1/128"};
+  expected.forwarded_header = ForwardedHeader::forwarded;
+  expected.ready_path = "/.fleet/ready";
+  expected.timeouts.head = 5s;
+  expected.timeouts.keep_alive = 2min;
+  expected.limits.connections = 1000;
+  expected.limits.min_rate = 0;
+  EXPECT_EQ(config->proxy.settings, expected);
+}
+
 TEST(Configuration, NeedsNothingAtAll) {
   const auto config = parse("", "fleet.toml", user());
   ASSERT_TRUE(config);
