@@ -1,128 +1,107 @@
-"""scripts/bench: see its --help."""
+"""scripts/bench after what it needs is there."""
 
 import argparse
-import os
 import pathlib
-import resource
-import shutil
 import signal
-import statistics
-import subprocess
 import sys
-import tempfile
+import textwrap
+import time
 
+import cases
 import processes as ps
-import load
-from fleet import Fleet
-from proxies import Haproxy, Nginx
-
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-KINDS = {"fleet": Fleet, "nginx": Nginx, "haproxy": Haproxy}
-
-OPENSSL_CONF = """
-openssl_conf = init
-[init]
-ssl_conf = ssl
-[ssl]
-system_default = defaults
-[defaults]
-MinProtocol = TLSv1.3
-Ciphersuites = TLS_AES_128_GCM_SHA256
-Groups = X25519
-"""
+import report
+import scene as stage
+import tracing
 
 
-class Bench:
-    def __init__(self):
-        self.here = HERE
-        self.root = pathlib.Path(tempfile.mkdtemp(prefix="fleet-bench-"))
-        self.root.chmod(0o755)
-        self.tools = ROOT / "build/release/bin"
-        self.fleet_bin = pathlib.Path(os.environ.get("FLEET_BIN_DIR", self.tools)).resolve()
-        self.openssl_conf = self.root / "openssl.cnf"
-        self.openssl_conf.write_text(OPENSSL_CONF)
-        self.certificate, self.key = self.root / "leaf.pem", self.root / "leaf.key"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-                        "-keyout", self.key, "-out", self.certificate], check=True, capture_output=True)
-        self.origin_port = ps.free_port()
-        self.origin = ps.start([self.tools / "bench-origin", "--port", self.origin_port], self.root / "origin.log")
-        ps.eventually(lambda: ps.answers(self.origin_port), "the origin is up")
-        self.proxies = []
+def read_options():
+    listed = "\n".join(f"  {case.name:<13}{case.title}\n{'':15}{case.judged}: "
+                       f"{'at least' if case.more else 'at most'} {case.bound:g}" for case in cases.CASES)
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=textwrap.dedent("""\
+            Measures fleet-proxy beside nginx and HAProxy: one worker of each on one core, the origin and the client on
+            the others, in interleaved rounds. CPU time is that of the proxy's own processes (schedstat); ratios are to
+            the better of the two peers of the same round, their median is judged. Installs what is missing, builds the
+            release programs, listens on loopback only and leaves nothing behind."""),
+        epilog=f"cases, and what fleet is held to:\n{listed}\n\n"
+               "FLEET_BIN_DIR=DIR measures the programs there instead of building them.")
+    parser.add_argument("--quick", action="store_true", help="short rounds, two of each: all cases in under 2 minutes")
+    parser.add_argument("--case", action="append", metavar="NAME", choices=[case.name for case in cases.CASES],
+                        help="this one only; may be repeated")
+    parser.add_argument("--proxies", default="fleet,nginx,haproxy", metavar="LIST", help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, metavar="N", help="of each proxy and case; default 5, with --quick 2")
+    parser.add_argument("--seconds", type=float, metavar="S", help="of a round; default 3, with --quick 1")
+    parser.add_argument("--upgrades", type=int, metavar="N", help="default 50, with --quick 5")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="everything, every round, as JSON")
+    parser.add_argument("--profile", action="store_true", help="perf of the workers under the cases' loads, instead")
+    parser.add_argument("--syscalls", action="store_true", help="their system calls per request (strace), instead")
+    parser.add_argument("--no-build", action="store_true", help="take build/release as it is")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (2 if options.quick else 5)
+    options.seconds = options.seconds or (1 if options.quick else 3)
+    options.upgrades = options.upgrades or (5 if options.quick else 50)
+    options.warm_up = 1
+    options.proxies = options.proxies.split(",")
+    for name in options.proxies:
+        if name not in stage.KINDS:
+            parser.error(f"no such proxy: {name} (there are {', '.join(stage.KINDS)})")
+    return options
 
-    def folder(self, name):
-        return pathlib.Path(tempfile.mkdtemp(prefix=name + "-", dir=self.root))
 
-    def up(self, kind, **more):
-        proxy = KINDS[kind](self, kind, **more)
-        self.proxies.append(proxy)
-        return proxy
-
-    def end(self):
-        for proxy in self.proxies:
-            try:
-                proxy.stop()
-            except Exception:
-                pass
-        ps.end_all()
-        shutil.rmtree(self.root, ignore_errors=True)
+def wanted(options):
+    return [case for case in cases.CASES if not options.case or case.name in options.case]
 
 
-CASES = {
-    "h1-128": lambda bench, p, s: load.wrk(bench, f"http://127.0.0.1:{p.http}/bytes/128", s),
-    "https-128": lambda bench, p, s: load.wrk(bench, f"https://127.0.0.1:{p.https}/bytes/128", s),
-    "https-16k": lambda bench, p, s: load.wrk(bench, f"https://127.0.0.1:{p.https}/bytes/16384", s),
-    "https-1m": lambda bench, p, s: load.wrk(bench, f"https://127.0.0.1:{p.https}/bytes/1048576", s),
-    "upload-1m": lambda bench, p, s: load.wrk(bench, f"https://127.0.0.1:{p.https}/upload", s, body=1 << 20),
-}
+def measure(options, scene):
+    about = report.machine()
+    print(f"{about['cpu']}, {about['cores']} cores, Linux {about['kernel']}; {about['nginx']}; {about['haproxy']}; "
+          f"fleet {about['commit']}")
+    print(f"The proxy's worker is on core {ps.PROXY_CORE}, origin and client on "
+          f"{', '.join(map(str, sorted(ps.OTHER_CORES)))}. {options.rounds} rounds of {options.seconds:g} s.")
+    for name in options.proxies:
+        print(f"  {name}: {stage.KINDS[name].remarks}")
+    results = []
+    for case in wanted(options):
+        results.append((case, case.run(scene, options)))
+        report.show(*results[-1])
+    report.summary(results)
+    if (share := report.noise(results)) > 0.05:
+        print(f"\nOther processes had {share:.0%} of the machine meanwhile: times to answer are not to be trusted.")
+    if options.json:
+        shown = {name: str(value) if isinstance(value, pathlib.Path) else value for name, value in vars(options).items()}
+        options.json.write_text(report.as_json(about, shown, results))
+
+
+def trace(options, scene):
+    for case in wanted(options):
+        if case.load is None:
+            continue
+        if options.profile:
+            tracing.profile(case, scene, max(options.seconds, 2))
+        if options.syscalls:
+            tracing.syscalls(case, scene, options.seconds)
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--case", action="append")
-    parser.add_argument("--proxies", default="fleet,nginx,haproxy")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3)
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    ps.adopt_orphans()
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    ps.OPEN_FILES = hard
-    bench = Bench()
+    options = read_options()
+    scene = stage.Scene(options.proxies)
+    began = time.monotonic()
     try:
-        names = options.proxies.split(",")
-        proxies = [bench.up(name) for name in names]
-        for case in options.case or CASES:
-            rounds = {name: [] for name in names}
-            for p in proxies:
-                CASES[case](bench, p, 1)
-            for n in range(options.rounds):
-                order = proxies[n % len(proxies):] + proxies[:n % len(proxies)]
-                for p in order:
-                    rounds[p.name].append(load.measured(p, lambda: CASES[case](bench, p, options.seconds)))
-            costs = {}
-            for name in names:
-                done = rounds[name]
-                each = [o.cpu / o.requests * 1e6 for o in done]
-                costs[name] = each
-                print(f"{case:10} {name:8} {statistics.median(o.requests / o.seconds for o in done):9.0f}/s "
-                      f"{statistics.median(each):7.2f} us/request ({min(each):.2f}..{max(each):.2f}) "
-                      f"core {statistics.median(o.cpu / o.seconds for o in done):4.2f} "
-                      f"p50 {statistics.median(o.p50 for o in done):7.0f} p99 {statistics.median(o.p99 for o in done):7.0f} "
-                      f"errors {sum(o.errors for o in done)}")
-            peers = [n for n in names if n != "fleet"]
-            if "fleet" in names and peers:
-                ratios = [costs["fleet"][i] / min(costs[p][i] for p in peers) for i in range(options.rounds)]
-                print(f"{case:10} ratio    {statistics.median(ratios):.3f}")
+        scene.begin()
+        (trace if options.profile or options.syscalls else measure)(options, scene)
+        print(f"\n{time.monotonic() - began:.0f} s")
     finally:
-        bench.end()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # cleaning up is not interrupted
+        scene.end()
 
 
-try:
-    main()
-except KeyboardInterrupt:
-    sys.exit(130)
-except ps.Failed as failure:
-    sys.exit(f"bench: {failure}")
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except ps.Failed as failure:
+        sys.exit(f"bench: {failure}")

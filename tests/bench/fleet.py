@@ -1,8 +1,8 @@
 """fleet as people run it: fleetd, its workers, the origin deployed as an application. Access log and metrics are on, as
 they always are."""
 
+import concurrent.futures
 import os
-import shutil
 import subprocess
 import tarfile
 
@@ -16,18 +16,21 @@ ports = "{first}-{last}"
 allow_root = {root}
 [proxy]
 workers = {workers}
-http = ["127.0.0.1:{http}"]
+http = [{http}]
 https = ["127.0.0.1:{https}"]
 [[tls]]
 certificate = "{certificate}"
 key = "{key}"
-[app.origin]
+"""
+
+APP = """
+[app.{name}]
 {hosts}
 command = ["./bench-origin", "--port", "{{port}}"]
-[app.origin.health]
+[app.{name}.health]
 path = "/health"
 healthy = 1
-[app.origin.drain]
+[app.{name}.drain]
 timeout = "1s"
 stop_timeout = "1s"
 """
@@ -35,55 +38,72 @@ stop_timeout = "1s"
 
 class Fleet:
     name = "fleet"
-    remarks = "access log in JSON to a file, and metrics; time of fleetd and the worker's shim included"
+    remarks = "access log (JSON, to a file) and metrics on; the time of fleetd and of the worker's shim counts too"
     started = 0
 
-    def __init__(self, bench, name="fleet", workers=1, hosts=()):
-        self.bench, self.bin = bench, bench.fleet_bin
-        self.http, self.https = ps.free_port(), ps.free_port()
-        self.folder = bench.folder(name)
+    def __init__(self, scene, workers=1, apps=None):
+        """apps: name -> hosts; no hosts: all. Each is an origin of its own."""
+        self.scene, self.workers, self.apps = scene, workers, apps or {"origin": []}
+        self.http, self.https, self.spare = ps.free_port(), ps.free_port(), ps.free_port()
+        self.folder = scene.folder("fleet")
         self.socket = self.folder / "run" / "fleetd.sock"
-        self.log = self.folder / "fleetd.out"
-        self.workers = workers
-        first = 10000 + (os.getpid() * 7 + Fleet.started * 10) % 20000
+        self.out = self.folder / "fleetd.out"
+        self.config = self.folder / "fleet.toml"
+        self.first_port = 10000 + (os.getpid() * 7 + Fleet.started) % 400 * 50
         Fleet.started += 1
-        config = self.folder / "fleet.toml"
-        listed = f"hosts = [{','.join(f'{chr(34)}{host}{chr(34)}' for host in hosts)}]" if hosts else ""
-        config.write_text(TOML.format(
-            folder=self.folder, first=first, last=first + 9, root="true" if os.getuid() == 0 else "false",
-            workers=workers, http=self.http, https=self.https, certificate=bench.certificate, key=bench.key, hosts=listed))
-        config.chmod(0o600)
-        self.process = ps.start([self.bin / "fleetd", "--config", config], self.log)
-        ps.eventually(self.answers, f"fleetd is up (its log: {self.log})")
+        self.with_spare = False
+        self.configure()
+        self.process = ps.start([scene.fleet_bin / "fleetd", "--config", self.config], self.out)
+        ps.eventually(self.up, f"fleetd is up (its output: {self.out})")
         self.deploy()
         for worker in self.worker_pids():
             ps.pin(worker, {ps.PROXY_CORE})
 
+    def configure(self):
+        ports = [self.http, self.spare] if self.with_spare else [self.http]
+        toml = TOML.format(
+            folder=self.folder, first=self.first_port, last=self.first_port + 49,
+            root="true" if os.getuid() == 0 else "false", workers=self.workers,
+            http=", ".join(f'"127.0.0.1:{port}"' for port in ports), https=self.https,
+            certificate=self.scene.certificate, key=self.scene.key)
+        for name, hosts in self.apps.items():
+            listed = ",\n".join(f'"{host}"' for host in hosts)
+            toml += APP.format(name=name, hosts=f"hosts = [{listed}]" if hosts else "")
+        self.config.write_text(toml)
+        self.config.chmod(0o600)
+
     def ctl(self, *arguments, seconds=60):
-        done = subprocess.run([self.bin / "fleetctl", "--socket", self.socket, *arguments], capture_output=True,
-                              text=True, timeout=seconds, check=False)
+        done = subprocess.run([self.scene.fleet_bin / "fleetctl", "--socket", self.socket, *arguments],
+                              capture_output=True, text=True, timeout=seconds, check=False)
         if done.returncode != 0:
             raise ps.Failed(f"fleetctl {' '.join(map(str, arguments))}: {done.stdout}{done.stderr}")
-        return done.stdout
 
-    def answers(self):
+    def up(self):
         if self.process.poll() is not None:
-            raise ps.Failed(f"fleetd has ended: {self.log.read_text()[-2000:]}")
-        return ps.answers(self.http) and self.socket.exists()
+            raise ps.Failed(f"fleetd has ended: {self.out.read_text()[-2000:]}")
+        return self.socket.exists() and ps.answers(self.http)
 
     def deploy(self):
         artifact = self.folder / "origin.tar.gz"
         with tarfile.open(artifact, "w:gz", compresslevel=1) as tar:
-            tar.add(self.bench.tools / "bench-origin", "bench-origin")
-        self.ctl("deploy", artifact)
+            tar.add(self.scene.tools / "bench-origin", "bench-origin")
+        with concurrent.futures.ThreadPoolExecutor(4) as several:
+            list(several.map(lambda app: self.ctl("deploy", artifact, "--app", app), self.apps))
+
+    def running(self, program):
+        return [pid for pid in ps.descendants(self.process.pid) if ps.program(pid) == program]
 
     def worker_pids(self):
-        found = [pid for pid in ps.descendants(self.process.pid) if ps.program(pid) == "fleet-proxy"]
+        found = self.running("fleet-proxy")
         if len(found) < self.workers:
-            raise ps.Failed(f"{len(found)} of {self.workers} workers run")
+            raise ps.Failed(f"{len(found)} of {self.workers} workers run (fleetd's output: {self.out})")
         return found
 
+    def origin_pids(self):
+        return self.running("bench-origin")
+
     def pids(self):
+        """All processes whose time counts as the proxy's."""
         parent = ps.parents()
         workers = self.worker_pids()
         return [self.process.pid, *workers, *(parent[pid] for pid in workers)]
@@ -93,10 +113,18 @@ class Fleet:
             if log.is_file():
                 os.truncate(log, 0)
 
+    def upgrade(self):
+        """New workers take over from the old ones; returns when they run. What makes fleetd replace them here is one
+        listener more, or one less."""
+        before = set(self.worker_pids())
+        self.with_spare = not self.with_spare
+        self.configure()
+        self.ctl("reload")
+        ps.eventually(lambda: len(set(self.worker_pids()) - before) >= self.workers, "fleet has new workers")
+
     def stop(self):
         try:
             self.ctl("shutdown", "--apps", seconds=20)
         except (ps.Failed, subprocess.TimeoutExpired):
-            pass  # what is left is killed at the end
+            pass  # what is left is killed with the scene
         ps.stop(self.process)
-        shutil.rmtree(self.folder / "state", ignore_errors=True)

@@ -26,8 +26,9 @@ namespace {
 constexpr std::size_t kMaxHead = 32u << 10, kMaxAnswer = 16u << 20, kRead = 256u << 10;
 
 std::string answer_of(std::size_t size) {
-  std::string answer = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: " +
-                       std::to_string(size) + "\r\n\r\n";
+  std::string answer =
+      "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: " + std::to_string(size) +
+      "\r\n\r\n";
   for (std::size_t i = 0; i < size; ++i) answer += static_cast<char>('a' + i % 26);
   return answer;
 }
@@ -139,7 +140,8 @@ class Connection {
     }
     const auto request = read_head(all.substr(0, end + 2));
     if (!request) {
-      static constexpr std::string_view kBad = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+      static constexpr std::string_view kBad =
+          "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
       (void)::send(fd_, kBad.data(), kBad.size(), MSG_NOSIGNAL);
       return false;
     }

@@ -12,6 +12,7 @@ import time
 CORES = sorted(os.sched_getaffinity(0))
 PROXY_CORE = CORES[-1]  # interrupts and daemons tend to sit on the first
 OTHER_CORES = set(CORES[:-1]) or {PROXY_CORE}
+TICK = os.sysconf("SC_CLK_TCK")
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -45,6 +46,17 @@ def eventually(condition, what, seconds=15.0):
             return found
         time.sleep(0.01)
     raise Failed(f"{what}: not within {seconds:.0f} s")
+
+
+def settle(measure, seconds=3.0):
+    """Until two looks half a second apart say the same."""
+    end = time.monotonic() + seconds
+    last = measure()
+    while time.monotonic() < end:
+        time.sleep(0.5)
+        last, before = measure(), last
+        if last == before:
+            return
 
 
 def answers(port):
@@ -126,6 +138,13 @@ def cpu_seconds(pids):
             except FileNotFoundError:
                 pass
     return total / 1e9
+
+
+def machine_seconds():
+    """That all cores together were busy so far, whoever it was for."""
+    line = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    user, nice, system, _, _, irq, soft, steal = map(int, line[1:9])
+    return (user + nice + system + irq + soft + steal) / TICK
 
 
 def memory_kib(pids):

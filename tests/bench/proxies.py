@@ -1,12 +1,8 @@
-"""nginx and HAProxy as a good operator sets them up, each with one worker. What differs between the proxies in one case
-is said in the report (Proxy.remarks)."""
+"""nginx and HAProxy as a good operator sets them up, each with one worker."""
 
 import os
-import pathlib
 
 import processes as ps
-
-USER = "user root;" if os.getuid() == 0 else ""
 
 NGINX = """
 {user}
@@ -29,7 +25,7 @@ http {{
     ssl_certificate {certificate}; ssl_certificate_key {key};
     ssl_protocols TLSv1.2 TLSv1.3; ssl_prefer_server_ciphers on; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
     ssl_ecdh_curve X25519; ssl_session_cache off; ssl_session_tickets on; ssl_buffer_size 16k;
-    http2_max_concurrent_streams 128; http2_max_requests 1000000000;
+    http2_max_concurrent_streams 128;
     location / {{
       proxy_pass http://origin; proxy_http_version 1.1;
       proxy_buffers 16 16k; proxy_buffer_size 16k; proxy_busy_buffers_size 64k; proxy_max_temp_file_size 0;
@@ -42,10 +38,13 @@ http {{
 }}
 """
 
+# expose-fd: at a reload the listeners pass to the new process.
 HAPROXY = """
 global
   nbthread 1
   maxconn {connections}
+  hard-stop-after 30s
+  stats socket {folder}/admin.sock mode 600 level admin expose-fd listeners
   ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256
   ssl-default-bind-curves X25519
   ssl-default-bind-options ssl-min-ver TLSv1.2
@@ -73,30 +72,40 @@ backend origin
 
 
 class Peer:
-    """One proxy of others, between its ports and the origin."""
+    """A master process and its worker, between its ports and the origin."""
 
-    def __init__(self, bench, name):
+    def __init__(self, scene):
         self.http, self.https = ps.free_port(), ps.free_port()
-        self.folder = bench.folder(name)
-        self.log = self.folder / "log"
-        self.process = ps.start(self.command(bench), self.log, {ps.PROXY_CORE})
-        ps.eventually(lambda: self.up() and ps.answers(self.https), f"{name} is up (its log: {self.log})")
+        self.folder = scene.folder(self.name)
+        self.out = self.folder / "out"
+        self.origin = scene.origin
+        self.process = ps.start(self.command(scene), self.out, {ps.PROXY_CORE})
+        ps.eventually(self.up, f"{self.name} is up (its output: {self.out})")
 
     def up(self):
         if self.process.poll() is not None:
-            raise ps.Failed(f"{self.name} has ended: {self.log.read_text()[-2000:]}")
-        return True
+            raise ps.Failed(f"{self.name} has ended: {self.out.read_text()[-2000:]}")
+        return ps.answers(self.https)
 
     def pids(self):
         """All processes whose time counts as the proxy's."""
         return [self.process.pid, *ps.descendants(self.process.pid)]
 
     def worker_pids(self):
-        return ps.descendants(self.process.pid) or [self.process.pid]
+        return ps.descendants(self.process.pid)
+
+    def origin_pids(self):
+        return [self.origin.pid]
 
     def forget_logs(self):
         for log in self.folder.glob("*.log"):
             os.truncate(log, 0)
+
+    def upgrade(self):
+        """A new worker takes over from the old one; returns when it runs."""
+        before = set(self.worker_pids())
+        self.process.send_signal(self.reload_signal)
+        ps.eventually(lambda: set(self.worker_pids()) - before, f"{self.name} has a new worker")
 
     def stop(self):
         ps.stop(self.process)
@@ -104,24 +113,26 @@ class Peer:
 
 class Nginx(Peer):
     name = "nginx"
-    remarks = "access log to a file, buffered; no metrics"
+    remarks = "access log on, buffered, to a file; it has no metrics"
+    reload_signal = ps.signal.SIGHUP
 
-    def command(self, bench):
+    def command(self, scene):
         config = self.folder / "nginx.conf"
         config.write_text(NGINX.format(
-            user=USER, files=ps.OPEN_FILES, folder=self.folder, http=self.http, https=self.https,
-            origin=bench.origin_port, certificate=bench.certificate, key=bench.key))
+            user="user root;" if os.getuid() == 0 else "", files=scene.open_files, folder=self.folder, http=self.http,
+            https=self.https, origin=scene.origin_port, certificate=scene.certificate, key=scene.key))
         return ["nginx", "-p", self.folder, "-c", config]
 
 
 class Haproxy(Peer):
     name = "haproxy"
-    remarks = "no access log (it would go to a syslog socket); counters as built in"
+    remarks = "access log off (it would cost a datagram a request); counters on, as built in"
+    reload_signal = ps.signal.SIGUSR2
 
-    def command(self, bench):
+    def command(self, scene):
         config = self.folder / "haproxy.cfg"
         pair = self.folder / "pair.pem"
-        pair.write_text(pathlib.Path(bench.certificate).read_text() + pathlib.Path(bench.key).read_text())
-        config.write_text(HAPROXY.format(http=self.http, https=self.https, origin=bench.origin_port, pair=pair,
-            connections=min(20000, ps.OPEN_FILES // 2 - 100)))
-        return ["haproxy", "-db", "-f", config]
+        pair.write_text(scene.certificate.read_text() + scene.key.read_text())
+        config.write_text(HAPROXY.format(folder=self.folder, http=self.http, https=self.https, origin=scene.origin_port,
+                                         pair=pair, connections=min(20000, scene.open_files // 2 - 100)))
+        return ["haproxy", "-W", "-db", "-f", config]
