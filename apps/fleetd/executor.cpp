@@ -143,11 +143,23 @@ void Executor::recover(std::map<std::string, FoundShim>& found, Since since) {
   }
   working_ = false;
   work();
+  remove_stale_sockets();
   for (auto& [name, app] : apps_) {
     std::erase_if(app->running, [&](const auto& entry) {
       const auto& rollout = app->state.rollout;
       return !rollout || rollout->deployment != entry.first;
     });
+  }
+}
+
+// Sockets of instances that are on no record.
+void Executor::remove_stale_sockets() const {
+  std::set<std::string> known;
+  for (const auto& [name, app] : apps_) {
+    for (const auto& instance : app->state.instances) known.insert(instance.id);
+  }
+  for (const auto& id : http_sockets_found(world_.paths)) {
+    if (!known.contains(id)) ::unlink(world_.paths.http_socket(id).c_str());
   }
 }
 
@@ -286,7 +298,7 @@ Result<> Executor::process(App& app, const plan::Event& event) {
   const auto generation = generation_ + 1;
   const plan::Context context{app.config, clock_.now(), generation};
   auto step = plan::step(app.state, event, context);
-  give_ports(step.state);
+  give_addresses(app, step.state);
   const bool publishes = std::ranges::any_of(
       step.actions, [](const plan::Action& action) { return std::holds_alternative<plan::Publish>(action); });
   const bool changed = step.state != app.state || std::ranges::any_of(step.actions, [](const plan::Action& action) {
@@ -359,9 +371,9 @@ Result<> Executor::save(App& app, const plan::Step& step, std::uint64_t generati
   return {};
 }
 
-// Ports are chosen before the state is saved, so that a process is never started on one that is not on record. One that
-// finds none keeps port 0.
-void Executor::give_ports(plan::AppState& state) {
+// Where an instance listens is chosen before the state is saved, so that a process is never started on what is not on
+// record. One that finds no port keeps port 0.
+void Executor::give_addresses(const App& app, plan::AppState& state) {
   std::set<std::uint16_t> taken;
   for (const auto& [name, app] : apps_) {
     for (const auto& instance : app->state.instances) taken.insert(instance.port);
@@ -369,7 +381,12 @@ void Executor::give_ports(plan::AppState& state) {
   static std::minstd_rand random{std::random_device{}()};
   const auto span = static_cast<std::uint32_t>(config_.port_last - config_.port_first + 1);
   for (auto& instance : state.instances) {
-    if (instance.phase != plan::InstancePhase::starting || instance.port != 0) continue;
+    const bool has_one = instance.port != 0 || !instance.socket.empty();
+    if (instance.phase != plan::InstancePhase::starting || has_one) continue;
+    if (app.config.listen == Listens::unix_) {
+      instance.socket = world_.paths.http_socket(instance.id);
+      continue;
+    }
     const auto first = static_cast<std::uint32_t>(random()) % span;
     for (std::uint32_t i = 0; i < span && instance.port == 0; ++i) {
       const auto port = static_cast<std::uint16_t>(config_.port_first + (first + i) % span);
@@ -447,7 +464,7 @@ void Executor::perform(App& app, const plan::Action& action) {
 }
 
 void Executor::start(App& app, const plan::Instance& instance) {
-  if (instance.port != 0) return instances_.start(app.state.name, app.config, instance);
+  if (instance.port != 0 || !instance.socket.empty()) return instances_.start(app.state.name, app.config, instance);
   plan::Ended ended;
   ended.instance = instance.id;
   ended.how = "could not be started: no free port between " + std::to_string(config_.port_first) + " and " +
@@ -485,6 +502,7 @@ net::Task<> Executor::run_probe(std::string app, plan::Instance instance, AppCon
   ProbeTarget target;
   target.health = config.health;
   target.port = instance.port;
+  target.socket = instance.socket;
   target.host = config.hosts.empty() || config.hosts.front().starts_with('*') ? "localhost" : config.hosts.front();
   ProbeReport report;
   bool runnable = true;

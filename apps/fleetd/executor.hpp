@@ -90,7 +90,8 @@ class Executor {
   std::uint64_t cut_off(const plan::AppState& before, const plan::AppState& next) const;
   DeploymentRecord record_of(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const;
   DeploymentRecord finished(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const;
-  void give_ports(plan::AppState& state);
+  void remove_stale_sockets() const;
+  void give_addresses(const App& app, plan::AppState& state);
   void schedule(App& app, std::optional<milliseconds> wake_at);
   net::Task<> tick();
   net::Task<> begin_receipt(std::string app, api::DeploymentId deployment);

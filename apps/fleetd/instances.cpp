@@ -35,6 +35,7 @@ Result<wire::Launch> prepare(const Paths& paths, const AppConfig& app, const pla
   wire::Launch launch;
   launch.id = instance.id;
   TRY(launch.argv, config::expand_command(command, {{"port", port},
+                                                    {"socket", instance.socket},
                                                     {"release", release},
                                                     {"release_dir", release_dir},
                                                     {"instance", instance.id},
@@ -47,7 +48,8 @@ Result<wire::Launch> prepare(const Paths& paths, const AppConfig& app, const pla
     if (const char* value = std::getenv(inherited)) launch.env[inherited] = value;
   }
   for (const auto& [key, value] : app.env) launch.env[key] = value;
-  launch.env["PORT"] = port;
+  if (instance.socket.empty()) launch.env["PORT"] = port;
+  else launch.env["FLEET_SOCKET_PATH"] = instance.socket;
   launch.env["FLEET_APP"] = app.name;
   launch.env["FLEET_RELEASE"] = release;
   launch.env["FLEET_INSTANCE"] = instance.id;
@@ -70,6 +72,7 @@ void Instances::start(const std::string& app, const AppConfig& config, const pla
   };
   const auto launch = launch_of(paths_, config, instance);
   if (!launch) return could_not(launch.error());
+  ::unlink(paths_.http_socket(instance.id).c_str());  // most servers do not bind where something is
   auto shim = Shim::start(io_, tasks_, paths_, instance.id);
   if (!shim) return could_not(shim.error());
   shim->launch(*launch, {});
@@ -106,6 +109,7 @@ void Instances::forget(const std::string& id) {
   if (found == sessions_.end()) return;
   found->second->ended = true;
   if (found->second->shim) found->second->shim->dismiss();
+  ::unlink(paths_.http_socket(id).c_str());
   sessions_.erase(found);
 }
 

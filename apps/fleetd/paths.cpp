@@ -31,7 +31,7 @@ Result<> Paths::make() const {
   TRYV(os::make_dir(state, 0711));  // instances reach their release below it
   TRYV(os::make_dir(run, 0750));
   give_to_group(run);
-  for (const auto& dir : {shims(), workers(), run + "/notify", tls()}) TRYV(os::make_dir(dir, 0700));
+  for (const auto& dir : {shims(), workers(), run + "/notify", http_sockets(), tls()}) TRYV(os::make_dir(dir, 0700));
   for (const auto* dir : {"/releases", "/data"}) TRYV(os::make_dir(state + dir, 0711));
   return os::make_dir(state + "/log", 0750);
 }

@@ -30,6 +30,8 @@ struct Paths {
   std::string workers() const { return run + "/worker"; }
   std::string worker_socket(const std::string& id) const { return workers() + "/" + id; }
   std::string notify_socket(const std::string& id) const { return run + "/notify/" + id; }
+  std::string http_sockets() const { return run + "/http"; }
+  std::string http_socket(const std::string& id) const { return http_sockets() + "/" + id; }  // see listen = "unix"
 
   // The folder of this program's own executable.
   static Result<Paths> of(const Config& config);

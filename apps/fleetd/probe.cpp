@@ -1,9 +1,13 @@
 #include "probe.hpp"
 
 #include <boost/asio/connect.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
+#include <sys/un.h>
+
 #include <memory>
 
 #include "child.hpp"
@@ -12,14 +16,20 @@ namespace fleet {
 namespace {
 
 namespace asio = net::asio;
-using Socket = asio::basic_stream_socket<asio::ip::tcp, net::Executor>;
+using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, net::Executor>;
 using plan::ProbeOutcome;
 
 constexpr std::size_t kMaxHead = 16 * 1024;
 
+asio::generic::stream_protocol::endpoint endpoint_of(const ProbeTarget& target) {
+  if (!target.socket.empty()) return asio::local::stream_protocol::endpoint(target.socket);
+  return asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), target.port);
+}
+
 ProbeReport broken(const boost::system::error_code& error, bool timed_out, const HealthConfig& health) {
   if (timed_out) return {ProbeOutcome::failed, "no answer within " + std::to_string(health.timeout.count()) + "ms"};
-  if (error == asio::error::connection_refused) return {ProbeOutcome::refused, "nobody listens on the port"};
+  if (error == asio::error::connection_refused) return {ProbeOutcome::refused, "nobody listens there"};
+  if (error == boost::system::errc::no_such_file_or_directory) return {ProbeOutcome::refused, "the socket is not there"};
   if (error == asio::error::eof) return {ProbeOutcome::failed, "closed the connection without an answer"};
   if (error == asio::error::not_found) return {ProbeOutcome::failed, "answered with a head of more than 16 KiB"};
   return {ProbeOutcome::failed, error.message()};
@@ -47,7 +57,8 @@ net::Task<ProbeReport> ask(asio::io_context& io, ProbeTarget target) {
     boost::system::error_code ignored;
     socket->close(ignored);
   });
-  const asio::ip::tcp::endpoint endpoint(asio::ip::address_v4::loopback(), target.port);
+  if (target.socket.size() >= sizeof(sockaddr_un::sun_path)) co_return ProbeReport{ProbeOutcome::failed, "socket path too long"};
+  const auto endpoint = endpoint_of(target);
   {
     auto [error] = co_await socket->async_connect(endpoint, net::use_result);
     if (error) co_return broken(error, *timed_out, target.health);

@@ -15,6 +15,7 @@ struct ProbeTarget {
   std::uint16_t port = 0;
   std::string host;        // for the Host field
   wire::Launch launch;     // command: what to run
+  std::string socket;      // in place of the port; empty: none
 };
 
 struct ProbeReport {

@@ -75,6 +75,7 @@ void Shim::dismiss() { channel_.send(wire::Dismiss{}); }
 
 std::vector<std::string> shims_found(const Paths& paths) { return names_in(paths.shims()); }
 std::vector<std::string> workers_found(const Paths& paths) { return names_in(paths.workers()); }
+std::vector<std::string> http_sockets_found(const Paths& paths) { return names_in(paths.http_sockets()); }
 
 void kill_orphan(const std::string& id, std::uint32_t pid, std::uint64_t start_time) {
   const auto main = static_cast<pid_t>(pid);

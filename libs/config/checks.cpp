@@ -74,9 +74,11 @@ void check_proxy_protocol(const ProxyConfig& proxy, const Node& table, const Con
     where.problem(list.at, "nobody may send PROXY headers (see trusted)");
 }
 
-void check_placeholders(const std::vector<std::string>& command, const Node& list, const Context& context) {
+void check_placeholders(const std::vector<std::string>& command, Listens listen, const Node& list,
+                        const Context& context) {
   std::map<std::string, std::string> known;
   for (const auto name : placeholders()) known.emplace(name, "");
+  known.erase(listen == Listens::unix_ ? "port" : "socket");  // there is but one of them, see `listen`
   for (std::size_t i = 0; i < command.size(); ++i) {
     const auto expanded = expand(command[i], known);
     if (!expanded) context.problem(element(list, i), expanded.error().text);
@@ -126,11 +128,17 @@ void check_routes(const AppConfig& app, const Node& table, Claims& claims, const
 }
 
 void check_app(const AppConfig& app, const Config& config, const Node& table, Claims& claims, const Context& context) {
-  check_placeholders(app.command, child(table, "command"), context.in("command"));
+  check_placeholders(app.command, app.listen, child(table, "command"), context.in("command"));
   const auto& health = child(table, "health");
-  check_placeholders(app.health.command, child(health, "command"), context.in("health").in("command"));
+  check_placeholders(app.health.command, app.listen, child(health, "command"), context.in("health").in("command"));
   check_health(health, context.in("health"));
   check_routes(app, table, claims, context);
+  const bool hashes = app.balancing.by == Balance::hash;
+  if (hashes && table.find("hash_by") == nullptr) {
+    context.in("balance").problem(table.where("balance"), "\"hash\" needs hash_by, too");
+  } else if (!hashes && !app.balancing.hash_by.empty()) {
+    context.in("hash_by").problem(table.where("hash_by"), "has no effect without balance = \"hash\"");
+  }
   if (app.https_redirect != HttpsRedirect::off && config.proxy.https.empty()) {
     context.in("https_redirect")
         .problem(table.where("https_redirect"), "there is no https listener (see [proxy] https)");
@@ -140,7 +148,10 @@ void check_app(const AppConfig& app, const Config& config, const Node& table, Cl
 // Every instance runs, and one app at a time starts its next release besides.
 void check_ports(const Config& config, const Node& document, const Context& context) {
   std::uint32_t needed = 0, largest = 0;
-  for (const auto& app : config.apps) needed += app.instances, largest = std::max(largest, app.instances);
+  for (const auto& app : config.apps) {
+    if (app.listen == Listens::unix_) continue;
+    needed += app.instances, largest = std::max(largest, app.instances);
+  }
   const std::uint32_t there = config.port_last - config.port_first + 1u;
   if (needed + largest <= there) return;
   const auto& fleet = child(document, "fleet");

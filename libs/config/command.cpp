@@ -5,7 +5,8 @@
 namespace fleet::config {
 namespace {
 
-constexpr std::array<std::string_view, 5> kPlaceholders{"port", "release", "release_dir", "instance", "data_dir"};
+constexpr std::array<std::string_view, 6> kPlaceholders{"port",     "socket",   "release", "release_dir",
+                                                        "instance", "data_dir"};
 
 std::string known_names(const std::map<std::string, std::string>& values) {
   std::string names;

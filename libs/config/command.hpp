@@ -11,7 +11,7 @@
 
 namespace fleet::config {
 
-// What a command may ask for: port release release_dir instance data_dir.
+// What a command may ask for: port socket release release_dir instance data_dir.
 std::span<const std::string_view> placeholders();
 
 // Errors (usage): a placeholder that `values` does not have, a brace that is not closed.

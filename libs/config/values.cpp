@@ -81,7 +81,15 @@ std::string accept_host(std::string& text, const Environment&) {
     if (more) rest.remove_prefix(dot + 1);
   }
   if (good) return {};
-  return quote(text) + " is not a host name (no scheme, port, path or wildcard)";
+  return quote(text) + " is not a host name (no scheme, port or path; a wildcard is a whole label in front)";
+}
+
+std::string accept_host_pattern(std::string& text, const Environment& environment) {
+  const bool wild = text.starts_with("*.");
+  auto name = wild ? text.substr(2) : text;
+  auto complaint = accept_host(name, environment);
+  if (complaint.empty()) text = (wild ? "*." : "") + name;
+  return complaint;
 }
 
 std::string accept_url_path(std::string& text, const Environment&) {
@@ -124,22 +132,37 @@ std::string accept_cidr(std::string& text, const Environment&) {
   return {};
 }
 
+std::string accept_hash_by(std::string& text, const Environment&) {
+  if (text == "address") return {};
+  const auto colon = text.find(':');
+  const auto kind = string_view(text).substr(0, colon);
+  const auto name = colon == std::string::npos ? string_view() : string_view(text).substr(colon + 1);
+  const bool token = !name.empty() && only(name, kLower, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", kDigits, "!#$%&'*+-.^_`|~");
+  if (!token || (kind != "header" && kind != "cookie")) {
+    return quote(text) + " is not \"header:NAME\", \"cookie:NAME\" or \"address\"";
+  }
+  if (kind == "header") std::ranges::transform(text, text.begin(), lower);
+  return {};
+}
+
 bool is_variable_name(string_view text) {
   return !text.empty() && kDigits.find(text[0]) == string_view::npos &&
          only(text, kLower, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", kDigits, "_");
 }
 
-constexpr std::array<string_view, 5> kOwnVariables{"PORT", "FLEET_APP", "FLEET_RELEASE", "FLEET_INSTANCE",
-                                                   "NOTIFY_SOCKET"};
+constexpr std::array<string_view, 6> kOwnVariables{"PORT",          "FLEET_SOCKET_PATH", "FLEET_APP",
+                                                   "FLEET_RELEASE", "FLEET_INSTANCE",    "NOTIFY_SOCKET"};
 
 }  // namespace
 
 const Text kFile{"path", "", accept_file};
 const Text kUrlPath{"string", "begins with /; no escapes, query, empty or dot segments", accept_url_path};
 const Text kHealthPath{"string", "begins with /; may have a query", accept_health_path};
-const Text kHost{"string", "host names, without port or wildcard", accept_host};
+const Text kHost{"string", "a host name, without port or wildcard", accept_host};
+const Text kHostPattern{"string", "host names without port, \"*.\" may stand before them", accept_host_pattern};
 const Text kSignal{"string", "a signal's name, SIGKILL and SIGSTOP excepted", accept_signal};
 const Text kArgument{"string", "", accept_argument};
+const Text kHashBy{"string", "\"header:NAME\", \"cookie:NAME\", \"address\" (of the client)", accept_hash_by};
 const Text kCidr{"address block", "IP addresses and CIDR blocks (\"10.0.0.0/8\", \"::1\")", accept_cidr};
 
 bool is_app_name(string_view text) {

@@ -62,8 +62,10 @@ extern const Text kFile;     // made absolute
 extern const Text kUrlPath;  // of an app's routes: normalised, no slash at the end
 extern const Text kHealthPath;
 extern const Text kHost;    // lower case
+extern const Text kHostPattern;  // that, or "*." and that
 extern const Text kSignal;  // as "SIGTERM"
 extern const Text kArgument;
+extern const Text kHashBy;  // "header:NAME" in lower case, "cookie:NAME", "address"
 extern const Text kCidr;  // in normal form: "10.0.0.0/8"
 
 struct Listen {

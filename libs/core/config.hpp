@@ -101,8 +101,34 @@ struct DrainConfig {
   milliseconds timeout{30000};
   std::string stop_signal = "SIGTERM";
   milliseconds stop_timeout{10000};
-  FLEET_FIELDS(DrainConfig, timeout, stop_signal, stop_timeout)
+  std::optional<milliseconds> streams;  // tunnels and server-sent events; absent: timeout
+  FLEET_FIELDS(DrainConfig, timeout, stop_signal, stop_timeout, streams)
+
+  milliseconds of_streams() const { return streams.value_or(timeout); }
 };
+
+// How requests are shared out among the targets of an app.
+enum class Balance : std::uint8_t { least_in_flight, round_robin, hash };
+FLEET_NAMES(Balance, "least-in-flight", "round-robin", "hash")
+
+struct Balancing {
+  Balance by = Balance::least_in_flight;
+  std::string hash_by;         // hash: "header:NAME" (lower case), "cookie:NAME" or "address"
+  milliseconds slow_start{0};  // in which the share of a new target grows to what the others have
+  FLEET_FIELDS(Balancing, by, hash_by, slow_start)
+};
+
+// How the requests of an app wait while it has no ready target, or is held on purpose.
+struct HoldConfig {
+  milliseconds timeout{10000};        // 0: they do not wait
+  std::uint32_t max_requests = 1000;  // in each worker
+  std::vector<std::string> answer;    // paths that the proxy itself answers meanwhile
+  FLEET_FIELDS(HoldConfig, timeout, max_requests, answer)
+};
+
+// Where instances listen.
+enum class Listens : std::uint8_t { tcp, unix_ };
+FLEET_NAMES(Listens, "tcp", "unix")
 
 struct AppConfig {
   std::string name;
@@ -120,8 +146,11 @@ struct AppConfig {
   std::vector<Rules> routes;                 // of paths below it; what they do not say is as in `rules`
   std::map<std::string, std::string> files;  // what the rules name: path -> contents
   AccessLog access_log = AccessLog::json;
+  Balancing balancing;
+  HoldConfig hold;
+  Listens listen = Listens::tcp;
   FLEET_FIELDS(AppConfig, name, hosts, path, https_redirect, command, env, instances, rewrite_redirects, keep_releases,
-               health, drain, rules, routes, files, access_log)
+               health, drain, rules, routes, files, access_log, balancing, hold, listen)
 };
 
 struct Config {

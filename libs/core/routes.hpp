@@ -15,8 +15,9 @@ namespace fleet {
 enum class TargetState : std::uint8_t {
   ready,     // takes new requests
   draining,  // takes none; keeps those it has; its idle pooled connections are closed
+  resting,   // the same, but it may come back: nothing is cut, and nobody waits for its end
 };
-FLEET_NAMES(TargetState, "ready", "draining")
+FLEET_NAMES(TargetState, "ready", "draining", "resting")
 // A target that is in no release of the table is gone: what still runs on it is cut (502/504, visibly truncated).
 
 // Where requests go: one instance of a release.
@@ -24,7 +25,9 @@ struct Target {
   std::string id;  // the instance's id, unique for all time
   Endpoint endpoint;
   TargetState state = TargetState::ready;
-  FLEET_FIELDS(Target, id, endpoint, state)
+  std::string socket = {};  // the path of a unix socket, in place of the endpoint; empty: none
+  std::uint32_t index = 0;  // its place among the instances of its release, which a successor of it has too
+  FLEET_FIELDS(Target, id, endpoint, state, socket, index)
 };
 
 // Which visitors a release takes.
@@ -39,6 +42,8 @@ struct RouteRelease {
   FLEET_FIELDS(RouteRelease, release, weight, accepts, targets)
 };
 
+constexpr milliseconds kForever = std::chrono::hours(24 * 365);
+
 struct Route {
   std::string app;
   std::vector<std::string> hosts;  // empty: any host
@@ -49,7 +54,15 @@ struct Route {
   std::vector<Rules> rules;  // each of the path it names, complete in itself; none: nothing is done
   std::map<std::string, std::string> files;  // pages and users, by the names that the rules give them
   AccessLog access_log = AccessLog::json;
-  FLEET_FIELDS(Route, app, hosts, path, https_redirect, rewrite_redirects, releases, rules, files, access_log)
+  // From the moment a target drains: when what still runs on it is cut (D4, D5, D7). Streams are tunnels and
+  // server-sent events.
+  milliseconds drain_requests{kForever}, drain_streams{kForever};
+  Balancing balancing;
+  HoldConfig hold;
+  bool awaited = false;        // without a target, it is to have one: its requests may wait
+  milliseconds held_until{0};  // of the machine's monotonic clock: until then they wait though there are targets
+  FLEET_FIELDS(Route, app, hosts, path, https_redirect, rewrite_redirects, releases, rules, files, access_log,
+               drain_requests, drain_streams, balancing, hold, awaited, held_until)
 };
 
 struct RouteTable {

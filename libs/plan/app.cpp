@@ -139,8 +139,21 @@ class Machine {
     scale();
   }
 
+  void on(const Hold& hold) {
+    if (state_.removed || hold.until == state_.held_until) return;
+    state_.held_until = hold.until;
+    act(about(ReportKind::hold_started, "requests of " + state_.name + " are held, asked for by " + hold.requested_by));
+  }
+
+  void on(const Unhold& unhold) {
+    if (state_.held_until.count() == 0) return;
+    state_.held_until = {};
+    act(about(ReportKind::hold_ended, "requests of " + state_.name + " go on: " + unhold.why));
+  }
+
   void on(const Removed&) {
     state_.removed = true;
+    state_.held_until = {};
     publish_ = true;
     if (state_.rollout && before_commit(state_.rollout->phase)) {
       fail_rollout(ErrorKind::aborted, "the app was removed from the configuration", "", RolloutEvent::abort);
@@ -150,6 +163,7 @@ class Machine {
 
   void on(const Recovered& recovered) {
     publish_ = true;
+    if (recovered.boot) state_.held_until = {};  // of the former boot's clock
     for (auto& instance : state_.instances) recover(instance, recovered);
     if (!state_.rollout) return scale();
     auto& rollout = *state_.rollout;
@@ -264,7 +278,7 @@ class Machine {
         break;
       case InstancePhase::draining:
         instance.generation = ctx_.next_generation;
-        instance.deadline = ctx_.now + config.drain.timeout;
+        instance.deadline = ctx_.now + std::max(config.drain.timeout, config.drain.of_streams());
         publish_ = true;
         break;
       case InstancePhase::evicting:
@@ -287,6 +301,7 @@ class Machine {
   void renew(Instance& instance) {
     instance.id = state_.name + "-" + version(instance.release) + "-" + std::to_string(state_.next_serial++);
     instance.port = 0;
+    instance.socket.clear();
     instance.pid = 0;
     instance.start_time = 0;
     instance.health = {};

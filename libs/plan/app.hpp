@@ -33,8 +33,9 @@ struct AppState {
   std::optional<Rollout> rollout;
   std::uint64_t published = 0;  // generation of the table that last changed for this app
   bool removed = false;         // no longer configured; forgotten when its last instance is gone
+  milliseconds held_until{0};   // as Route's; 0: not held
   FLEET_FIELDS(AppState, name, current, previous, next_release, next_serial, current_sha256, instances,
-               rollout, published, removed)
+               rollout, published, removed, held_until)
 };
 
 // ---- events --------------------------------------------------------------------------------------------------------
@@ -57,6 +58,8 @@ struct Ended { std::string instance, how; std::optional<std::int32_t> exit_code,
 struct Acked { std::uint64_t generation = 0; };           // every live worker routes by this table or a later one
 struct Drained { std::string instance; };                 // no live worker has anything left on it
 struct Abort { std::string requested_by; };
+struct Hold { milliseconds until{0}; std::string requested_by; };  // its requests wait until then, or Unhold
+struct Unhold { std::string why; };                       // "asked for by uid 0"
 struct Configured {};  // the configuration given in Context has changed
 struct Removed {};     // the app is no longer configured
 // A fleetd has come back: these run (id -> its Started), the others do not. `boot`: the machine was restarted.
@@ -64,7 +67,7 @@ struct Recovered { std::map<std::string, Started> running; bool boot = false; };
 struct Tick {};
 
 using Event = std::variant<Request, Fetched, FetchFailed, Started, Probed, NotifiedReady, Ended, Acked, Drained, Abort,
-                           Configured, Removed, Recovered, Tick>;
+                           Hold, Unhold, Configured, Removed, Recovered, Tick>;
 
 // ---- actions -------------------------------------------------------------------------------------------------------
 
@@ -79,10 +82,10 @@ struct Forget { std::string instance; };               // its process is gone an
 struct Publish { std::uint64_t generation = 0; };
 enum class ReportKind : std::uint8_t {
   deployment_started, deployment_phase, instance_started, instance_ready, instance_unhealthy, instance_exited,
-  instance_stopped,
+  instance_stopped, hold_started, hold_ended,
 };
 FLEET_NAMES(ReportKind, "deployment.started", "deployment.phase", "instance.started", "instance.ready",
-            "instance.unhealthy", "instance.exited", "instance.stopped")
+            "instance.unhealthy", "instance.exited", "instance.stopped", "hold.started", "hold.ended")
 // Something that operators want to see happen. The facts that do not apply are absent.
 struct Report {
   ReportKind kind = ReportKind::deployment_started;

@@ -75,8 +75,9 @@ struct Instance {
   std::uint64_t generation = 0;  // draining, evicting: the table that says so
   std::string trouble;         // the last thing that went wrong with it
   Health health;               // not saved
+  std::string socket;          // listens there and not on a port; chosen before it is started
   FLEET_FIELDS(Instance, id, release, index, phase, candidate, wanted, port, pid, start_time, restarts, crashes, since,
-               deadline, generation, trouble)
+               deadline, generation, trouble, socket)
 };
 
 bool is_running(InstancePhase);  // a process may exist

@@ -1,9 +1,39 @@
 // What of an app's state the proxy and the operator see.
 #include <algorithm>
+#include <optional>
 
 #include "plan/app.hpp"
 
 namespace fleet::plan {
+
+namespace {
+
+// Nothing: it is not in the table.
+std::optional<TargetState> target_state(InstancePhase phase) {
+  switch (phase) {
+    case InstancePhase::ready: return TargetState::ready;
+    case InstancePhase::draining: return TargetState::draining;
+    case InstancePhase::unhealthy: return TargetState::resting;
+    case InstancePhase::starting:
+    case InstancePhase::warming:
+    case InstancePhase::warm:
+    case InstancePhase::evicting:
+    case InstancePhase::stopping:
+    case InstancePhase::backoff:
+    case InstancePhase::gone: return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+// Whether, without a target, it may have one soon enough for requests to wait for it.
+bool is_awaited(const AppState& state, const AppConfig& config) {
+  return std::ranges::any_of(state.instances, [&](const Instance& i) {
+    if (!i.wanted || i.candidate || i.phase == InstancePhase::stopping) return false;
+    return i.phase != InstancePhase::backoff || backoff_delay(i.crashes) <= config.hold.timeout;
+  });
+}
+
+}  // namespace
 
 Route route_of(const AppState& state, const AppConfig& config) {
   Route route;
@@ -13,9 +43,15 @@ Route route_of(const AppState& state, const AppConfig& config) {
   route.https_redirect = config.https_redirect;
   route.rewrite_redirects = config.rewrite_redirects;
   route.access_log = config.access_log;
+  route.drain_requests = config.drain.timeout;
+  route.drain_streams = config.drain.of_streams();
+  route.balancing = config.balancing;
+  route.hold = config.hold;
+  route.awaited = is_awaited(state, config);
+  route.held_until = state.held_until;
   for (const auto& instance : state.instances) {
-    const bool drains = instance.phase == InstancePhase::draining || instance.phase == InstancePhase::unhealthy;
-    if (instance.phase != InstancePhase::ready && !drains) continue;
+    const auto state_of_target = target_state(instance.phase);
+    if (!state_of_target) continue;
     auto release = std::ranges::find(route.releases, instance.release, &RouteRelease::release);
     if (release == route.releases.end()) {
       RouteRelease added;
@@ -25,8 +61,10 @@ Route route_of(const AppState& state, const AppConfig& config) {
     }
     Target target;
     target.id = instance.id;
-    target.endpoint = Endpoint{"127.0.0.1", instance.port};
-    target.state = drains ? TargetState::draining : TargetState::ready;
+    if (instance.socket.empty()) target.endpoint = Endpoint{"127.0.0.1", instance.port};
+    target.socket = instance.socket;
+    target.index = instance.index;
+    target.state = *state_of_target;
     release->targets.push_back(std::move(target));
   }
   return route;

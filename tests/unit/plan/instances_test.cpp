@@ -113,7 +113,7 @@ TEST_F(Instances, ThatFailTheirProbesLeaveRotationAndRejoinWhenTheyPass) {
   app.feed(Probed{"shop-v1-1", ProbeOutcome::failed, "answered 503"});
   EXPECT_THAT(app.did(), ElementsAre(publishes()));
   EXPECT_THAT(app.routed(TargetState::ready), IsEmpty());
-  EXPECT_THAT(app.routed(TargetState::draining), ElementsAre("shop-v1-1"));  // it may finish what it has
+  EXPECT_THAT(app.routed(TargetState::resting), ElementsAre("shop-v1-1"));  // it may finish what it has
   EXPECT_EQ(app.find("shop-v1-1")->trouble, "answered 503");
 
   app.feed(Probed{"shop-v1-1", ProbeOutcome::passed, ""});

@@ -22,6 +22,8 @@ std::string to_text(const Event& event) {
     std::string operator()(const Acked& e) const { return "acked " + std::to_string(e.generation); }
     std::string operator()(const Drained& e) const { return "drained " + e.instance; }
     std::string operator()(const Abort&) const { return "abort"; }
+    std::string operator()(const Hold&) const { return "hold"; }
+    std::string operator()(const Unhold&) const { return "unhold"; }
     std::string operator()(const Configured&) const { return "configured"; }
     std::string operator()(const Removed&) const { return "removed"; }
     std::string operator()(const Recovered& e) const {
