@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 #include <cerrno>
 
 #include "tls_stream.hpp"
@@ -38,27 +37,28 @@ std::string text_of(const sockaddr_storage& peer) {
 
 class Door::Knocker final : ReadinessListener {
  public:
-  Knocker(Door& door, SocketPtr socket, wire::Scheme scheme)
-      : door_(door), socket_(std::move(socket)), scheme_(scheme) {}
-  ~Knocker() { socket_->close(); }
+  Knocker(Door& door, os::Fd fd, wire::Scheme its_scheme) : scheme(its_scheme), door_(door), fd_(std::move(fd)) {}
 
-  int fd() { return socket_->fd(); }
+  const wire::Scheme scheme;
+  int fd() const { return socket_ ? socket_->fd() : fd_.get(); }
   void listen() {
+    if (socket_)
+      socket_->mute(false);
+    else
+      socket_.reset(new Socket(door_.proxy_.loop, std::move(fd_), Socket::Kind::listener));
     socket_->set_listener(this);
-    socket_->arm_read();
   }
-  // The registration goes before the descriptor does: fleetd and others hold the same description open (epoll(7)).
+  void pause() { socket_->mute(true); }
   void leave() {
-    const int kept = ::fcntl(socket_->fd(), F_DUPFD_CLOEXEC, 3);
-    socket_->close();
-    socket_ = SocketPtr(new Socket(door_.proxy_.io, os::Fd(kept)));
+    if (socket_) fd_ = socket_->release();
+    socket_.reset();
   }
-  void on_ready() override { door_.accept_from(*socket_, scheme_); }
+  void on_ready() override { door_.accept_from(*this); }
 
  private:
   Door& door_;
-  SocketPtr socket_;
-  wire::Scheme scheme_;
+  os::Fd fd_;         // while nobody listens
+  SocketPtr socket_;  // while somebody does
 };
 
 Door::Door(Proxy& proxy, std::function<void()> on_emptied) : proxy_(proxy), on_emptied_(std::move(on_emptied)) {}
@@ -70,8 +70,7 @@ void Door::set_listeners(const std::vector<wire::ListenerInfo>& infos, std::vect
   if (!spare_) spare_.reset(::eventfd(0, EFD_CLOEXEC));
   for (std::size_t i = 0; i < infos.size(); ++i) {
     ::fcntl(fds[i].get(), F_SETFL, ::fcntl(fds[i].get(), F_GETFL) | O_NONBLOCK);
-    knockers_.push_back(
-        std::make_unique<Knocker>(*this, SocketPtr(new Socket(proxy_.io, std::move(fds[i]))), infos[i].scheme));
+    knockers_.push_back(std::make_unique<Knocker>(*this, std::move(fds[i]), infos[i].scheme));
   }
   if (accepting_) start_accepting();
 }
@@ -92,38 +91,40 @@ void Door::stop_accepting() {
   for (const auto& knocker : knockers_) knocker->leave();
 }
 
-void Door::accept_from(Socket& socket, wire::Scheme scheme) {
+void Door::accept_from(Knocker& knocker) {
   for (unsigned i = 0; i < kAcceptsPerEvent; ++i) {
     if (!accepting_) return;
-    if (open() >= proxy_.limits.max_connections) {
-      paused_ = true;  // the kernel's queue holds the others; a session's end resumes
-      return;
-    }
+    if (open() >= proxy_.limits.max_connections) return pause();
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
-    os::Fd fd(::accept4(socket.fd(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    os::Fd fd(::accept4(knocker.fd(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
-      admit_client(std::move(fd), peer, scheme);
+      admit_client(std::move(fd), peer, knocker.scheme);
       continue;
     }
     if (errno == EMFILE || errno == ENFILE)
-      shed(socket);
+      shed(knocker.fd());
     else if (errno == EINTR || errno == ECONNABORTED)
       continue;
-    break;
+    return;
   }
-  socket.arm_read();
+}
+
+// The kernel's queue holds the others; a session's end resumes.
+void Door::pause() {
+  paused_ = true;
+  for (const auto& knocker : knockers_) knocker->pause();
 }
 
 // Out of descriptors: one connection is closed at once, rather than left waiting for one that may never come.
-void Door::shed(Socket& socket) {
+void Door::shed(int listener) {
   ++turned_away_;
   if (const auto now = Clock::now(); now - shed_logged_ >= std::chrono::seconds(1)) {
     shed_logged_ = now;
     spdlog::warn("out of descriptors, connections turned away connections={} turned_away={}", open(), turned_away_);
   }
   spare_.reset();
-  os::Fd turned_away(::accept4(socket.fd(), nullptr, nullptr, SOCK_CLOEXEC));
+  os::Fd turned_away(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
   turned_away.reset();
   spare_.reset(::eventfd(0, EFD_CLOEXEC));
 }
@@ -134,7 +135,7 @@ void Door::admit_client(os::Fd fd, const sockaddr_storage& peer, wire::Scheme sc
   ++accepted_;
   const bool https = scheme == wire::Scheme::https;
   if (https && !proxy_.tls) return;
-  SocketPtr socket(new Socket(proxy_.io, std::move(fd)));
+  SocketPtr socket(new Socket(proxy_.loop, std::move(fd)));
   std::unique_ptr<Stream> stream;
   if (https)
     stream = std::make_unique<TlsStream>(std::move(socket), proxy_.tls);
@@ -146,7 +147,7 @@ void Door::admit_client(os::Fd fd, const sockaddr_storage& peer, wire::Scheme sc
 void Door::admit(std::unique_ptr<Stream> stream, std::string address, bool https, bool internal) {
   sessions_.push_back(std::make_unique<Session>(proxy_, std::move(stream), std::move(address), https, internal));
   const auto place = std::prev(sessions_.end());
-  asio::co_spawn(proxy_.io, (*place)->run(), [this, place](std::exception_ptr error) {
+  spawn((*place)->run(), [this, place](std::exception_ptr error) {
     if (error) spdlog::error("connection given up: out of memory or a fault of ours");
     sessions_.erase(place);
     resume_if_paused();

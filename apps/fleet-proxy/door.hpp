@@ -35,9 +35,10 @@ class Door {
  private:
   class Knocker;  // one listener's ReadinessListener
 
-  void accept_from(Socket& socket, wire::Scheme scheme);
+  void accept_from(Knocker& knocker);
   void admit_client(os::Fd fd, const sockaddr_storage& peer, wire::Scheme scheme);
-  void shed(Socket& socket);
+  void shed(int listener);
+  void pause();
   void resume_if_paused();
 
   Proxy& proxy_;

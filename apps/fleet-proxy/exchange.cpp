@@ -4,7 +4,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <boost/asio/post.hpp>
 #include <cerrno>
 
 #include "http/redirects.hpp"
@@ -168,7 +167,7 @@ Task<bool> Exchange::connect() {
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   const int result = ::connect(fd.get(), target.address(), target.address_size());
   if (result != 0 && errno != EINPROGRESS) co_return false;
-  upstream_ = std::make_unique<Upstream>(SocketPtr(new Socket(proxy_.io, std::move(fd))), target);
+  upstream_ = std::make_unique<Upstream>(SocketPtr(new Socket(proxy_.loop, std::move(fd))), target);
   auto& socket = upstream_->stream.socket();
   socket.set_listener(&client_.wakeup);
   if (result == 0) co_return true;
@@ -177,7 +176,6 @@ Task<bool> Exchange::connect() {
   client_.deadline.set(until);
   while (!socket.writable) {
     if (Clock::now() >= until || client_.peer.cut) co_return false;
-    socket.arm_write();
     if (!client_.wakeup.take_pending()) co_await client_.wakeup.sleep();
   }
   int error = 0;
@@ -205,7 +203,7 @@ Task<Exchange::Standing> Exchange::attempt() {
     const bool moved = step();
     if (const auto stands = standing(); stands != Standing::going_on) co_return stands;
     if (moved) {
-      if (++rounds % kRoundsBetweenTurns == 0) co_await asio::post(proxy_.io.get_executor(), net::use_task);
+      if (++rounds % kRoundsBetweenTurns == 0) co_await proxy_.loop.yield();
       continue;
     }
     arm();

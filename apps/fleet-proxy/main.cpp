@@ -3,9 +3,10 @@
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
 
 #include <CLI/CLI.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <csignal>
 
 #include "core/log.hpp"
@@ -49,6 +50,31 @@ bool inherited_link_is_there() {
   return true;
 }
 
+sigset_t ending_signals() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+// From an operator; fleetd drains over the link.
+class DrainOnSignal final : proxy::ReadinessListener {
+ public:
+  DrainOnSignal(proxy::Loop& loop, proxy::Worker& worker) : worker_(worker) {
+    const auto signals = ending_signals();
+    os::Fd fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+    signals_.reset(new proxy::Socket(loop, std::move(fd)));
+    signals_->set_listener(this);
+  }
+
+ private:
+  void on_ready() override { worker_.drain(kDrainOnSigterm); }
+
+  proxy::Worker& worker_;
+  proxy::SocketPtr signals_;
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -74,18 +100,16 @@ int main(int argc, char** argv) {
   }
   raise_descriptor_limit(options.limits);
   std::signal(SIGPIPE, SIG_IGN);
+  const auto told_by_the_loop = ending_signals();
+  ::sigprocmask(SIG_BLOCK, &told_by_the_loop, nullptr);  // of every thread to come, too
   if (auto confined = proxy::confine(); !confined) {
     spdlog::error("{}", confined.error().text);
     return 1;
   }
 
-  boost::asio::io_context io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE);
-  proxy::Worker worker(io, os::Fd(kLinkFd), std::move(options));
-  boost::asio::basic_signal_set<net::Executor> signals(io, SIGTERM, SIGINT);
-  signals.async_wait([&worker](boost::system::error_code error, int) {
-    if (!error) worker.drain(kDrainOnSigterm);
-  });
-  worker.start();
-  io.run();
+  proxy::Loop loop;
+  proxy::Worker worker(loop, os::Fd(kLinkFd), std::move(options));
+  DrainOnSignal drain(loop, worker);
+  loop.run();
   return 0;
 }

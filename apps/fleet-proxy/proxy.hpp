@@ -1,4 +1,4 @@
-// What every session of a worker shares: one thread, one io_context, no locks.
+// What every session of a worker shares: one thread, one loop, no locks.
 #pragma once
 
 #include <memory>
@@ -6,7 +6,7 @@
 #include "access_log.hpp"
 #include "buffer.hpp"
 #include "limits.hpp"
-#include "readiness.hpp"
+#include "loop.hpp"
 #include "router.hpp"
 #include "tls_contexts.hpp"
 
@@ -47,14 +47,13 @@ class HoldQueue {
 };
 
 struct Proxy {
-  Proxy(asio::io_context& context, const Limits& given, Target::Observer& observer)
-      : io(context), limits(given), router(observer) {}
+  Proxy(Loop& its_loop, const Limits& given, Target::Observer& observer)
+      : loop(its_loop), limits(given), router(observer) {}
 
-  asio::io_context& io;
+  Loop& loop;
   const Limits limits;
   Router router;
   AccessLogs logs;
-  Watchdog watchdog;
   HoldQueue held;
   std::shared_ptr<const TlsContexts> tls;  // null until keys came
   std::uint16_t https_port = 443;          // where redirects to https lead

@@ -10,7 +10,7 @@ class Session {
   Session(Proxy& proxy, std::unique_ptr<Stream> stream, std::string address, bool https, bool internal = false)
       : proxy_(proxy), peer_(std::move(stream), std::move(address), https) {
     peer_.internal = internal;
-    proxy_.watchdog.watch(peer_.deadline);
+    proxy_.loop.watchdog.watch(peer_.deadline);
   }
 
   // Returns when the connection is done with. Runs once; must have returned before the session is destroyed.

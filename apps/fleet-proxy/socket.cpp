@@ -1,37 +1,55 @@
 #include "socket.hpp"
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 namespace fleet::proxy {
+namespace {
 
-void Socket::arm_read() {
-  if (read_armed_ || !is_open()) return;
-  read_armed_ = true;
-  descriptor_.async_wait(asio::posix::descriptor_base::wait_read,
-                         [self = SocketPtr(this)](boost::system::error_code error) {
-                           self->read_armed_ = false;
-                           if (error) return;
-                           self->readable = true;
-                           if (self->listener_) self->listener_->on_ready();
-                         });
+constexpr std::uint32_t kBothWays = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+
+}  // namespace
+
+Socket::Socket(Loop& loop, os::Fd fd, Kind kind) : loop_(loop), fd_(std::move(fd)), kind_(kind) {
+  epoll_event event{};
+  event.events = kind == Kind::listener ? std::uint32_t{EPOLLIN} : kBothWays;
+  event.data.ptr = this;
+  const bool registered = ::epoll_ctl(loop_.epoll_.get(), EPOLL_CTL_ADD, fd_.get(), &event) == 0;
+  // Nothing would ever be heard of it: better that it ends at once.
+  if (!registered && kind == Kind::stream) {
+    ::shutdown(fd_.get(), SHUT_RDWR);
+    readable = ended = true;
+  }
 }
 
-void Socket::arm_write() {
-  if (write_armed_ || !is_open()) return;
-  write_armed_ = true;
-  descriptor_.async_wait(asio::posix::descriptor_base::wait_write,
-                         [self = SocketPtr(this)](boost::system::error_code error) {
-                           self->write_armed_ = false;
-                           if (error) return;
-                           self->writable = true;
-                           if (self->listener_) self->listener_->on_ready();
-                         });
+void Socket::on_events(std::uint32_t events) {
+  const bool end = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  const bool in = end || (events & EPOLLIN) != 0;
+  const bool out = (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+  if (!in && (!out || writable)) return;  // nothing new
+  readable |= in;
+  ended |= end;
+  writable |= out;
+  if (listener_) listener_->on_ready();
+}
+
+void Socket::mute(bool muted) {
+  epoll_event event{};
+  event.events = muted ? 0u : std::uint32_t{EPOLLIN};
+  event.data.ptr = this;
+  ::epoll_ctl(loop_.epoll_.get(), EPOLL_CTL_MOD, fd_.get(), &event);
+}
+
+os::Fd Socket::release() {
+  listener_ = nullptr;
+  if (is_open()) ::epoll_ctl(loop_.epoll_.get(), EPOLL_CTL_DEL, fd_.get(), nullptr);
+  return std::move(fd_);
 }
 
 void Socket::close() {
+  if (kind_ == Kind::listener) release();
   listener_ = nullptr;
-  boost::system::error_code ignored;
-  descriptor_.close(ignored);
+  fd_.reset();
 }
 
 void Socket::abort() {
@@ -39,6 +57,11 @@ void Socket::abort() {
   const linger reset{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   close();
+}
+
+void Socket::retire() {
+  close();
+  loop_.closed_.emplace_back(this);
 }
 
 }  // namespace fleet::proxy

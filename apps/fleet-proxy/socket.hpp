@@ -1,43 +1,63 @@
-// A non-blocking socket and what is known of its readiness. Lives until its last armed wait has come back.
+// A non-blocking socket, registered with the loop for as long as it is open, and what is known of its readiness.
 #pragma once
 
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
-#include <boost/smart_ptr/intrusive_ptr.hpp>
-#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+#include <cstdint>
+#include <memory>
 
+#include "loop.hpp"
 #include "os/fd.hpp"
-#include "readiness.hpp"
 
 namespace fleet::proxy {
 
-class Socket : public boost::intrusive_ref_counter<Socket, boost::thread_unsafe_counter> {
+class Socket {
  public:
-  Socket(asio::io_context& io, os::Fd fd) : descriptor_(io, fd.release()) {}
+  enum class Kind : std::uint8_t {
+    stream,    // told once of each change, both directions (edge-triggered)
+    // Told of input for as long as there is any. For descriptors that other processes hold open too: the registration
+    // goes before the descriptor does, for it would outlive it (epoll(7)).
+    listener,
+  };
+  Socket(Loop& loop, os::Fd fd, Kind kind = Kind::stream);
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
 
-  // -1 once closed.
-  int fd() { return descriptor_.is_open() ? descriptor_.native_handle() : -1; }
-  bool is_open() const { return descriptor_.is_open(); }
+  int fd() const { return fd_.get(); }  // -1 once closed
+  bool is_open() const { return static_cast<bool>(fd_); }
 
   // Worth trying. Set by events; cleared by whoever gets EAGAIN, or has read all there was.
   bool readable = false, writable = true;
+  // The peer's end has come, and is read as such after what came before it: an empty socket stays worth reading.
+  bool ended = false;
+  void drained() { readable = ended; }
 
-  // Told at every event until it is replaced or set to null.
+  // Told of each event until it is replaced or set to null.
   void set_listener(ReadinessListener* listener) { listener_ = listener; }
 
-  // Ask for an event; asked twice is asked once.
-  void arm_read();
-  void arm_write();
+  // A listener tells nothing while muted.
+  void mute(bool muted);
 
+  // Gives up the descriptor without ending what it stands for.
+  os::Fd release();
   void close();
   // Closes with a reset: what the peer has not read yet is lost to it.
   void abort();
 
  private:
-  asio::posix::basic_stream_descriptor<net::Executor> descriptor_;
+  friend class Loop;
+  friend struct CloseSocket;
+  void on_events(std::uint32_t events);
+  void retire();
+
+  Loop& loop_;
   ReadinessListener* listener_ = nullptr;
-  bool read_armed_ = false, write_armed_ = false;
+  os::Fd fd_;
+  const Kind kind_;
 };
 
-using SocketPtr = boost::intrusive_ptr<Socket>;
+// Closes it at once. The object goes at the end of the round.
+struct CloseSocket {
+  void operator()(Socket* socket) const { socket->retire(); }
+};
+using SocketPtr = std::unique_ptr<Socket, CloseSocket>;
 
 }  // namespace fleet::proxy

@@ -9,8 +9,7 @@ namespace fleet::proxy {
 IoResult PlainStream::read(char* to, std::size_t room) {
   const ssize_t got = ::recv(socket_->fd(), to, room, MSG_DONTWAIT);
   if (got > 0) {
-    // Less than asked for means that the socket is empty now; the next wait looks again in any case.
-    if (static_cast<std::size_t>(got) < room) socket_->readable = false;
+    if (static_cast<std::size_t>(got) < room) socket_->drained();
     return {IoStatus::done, static_cast<std::size_t>(got)};
   }
   if (got == 0) return {IoStatus::closed};

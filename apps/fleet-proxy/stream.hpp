@@ -13,7 +13,7 @@ namespace fleet::proxy {
 
 enum class IoStatus : std::uint8_t {
   done,
-  again,   // would block: arm, and wait
+  again,   // would block: wait
   closed,  // read: the peer sends no more
   failed,  // reset, or the protocol is broken
 };
@@ -38,8 +38,9 @@ class Stream {
   // Would a try get anywhere, as far as is known?
   virtual bool can_read() const { return socket_->readable; }
   virtual bool can_write() const { return socket_->writable; }
-  virtual void arm_read() { socket_->arm_read(); }
-  virtual void arm_write() { socket_->arm_write(); }
+
+  void arm_read() {}
+  void arm_write() {}
 
   virtual std::string_view tls_version() const { return {}; }  // empty: not encrypted
   Socket& socket() { return *socket_; }

@@ -29,7 +29,9 @@ socklen_t fill_address(const Endpoint& endpoint, sockaddr_storage& out) {
 
 }  // namespace
 
-void Upstream::on_ready() { target_.discard(*this); }
+void Upstream::on_ready() {
+  if (stream.socket().readable) target_.discard(*this);
+}
 
 Target::Claim::Claim(std::shared_ptr<Target> target, ClaimHolder& holder)
     : target_(std::move(target)), holder_(holder) {
@@ -103,7 +105,6 @@ void Target::give_back(std::unique_ptr<Upstream> upstream, Clock::time_point now
   if (idle_.size() >= Limits::kPoolSize) idle_.erase(idle_.begin());
   upstream->idle_since = now;
   upstream->pooled();
-  upstream->stream.arm_read();
   idle_.push_back(std::move(upstream));
 }
 

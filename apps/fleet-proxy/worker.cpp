@@ -4,8 +4,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
-
 #include "self_test.hpp"
 
 namespace fleet::proxy {
@@ -18,55 +16,36 @@ void rethrow(std::exception_ptr error) {
 
 }  // namespace
 
-Worker::Worker(asio::io_context& io, os::Fd link_listener, WorkerOptions options)
-    : io_(io),
+Worker::Worker(Loop& loop, os::Fd link_listener, WorkerOptions options)
+    : loop_(loop),
       options_(std::move(options)),
-      proxy_(io, options_.limits, *this),
+      proxy_(loop, options_.limits, *this),
       door_(proxy_,
             [this] {
               if (state_ == State::draining) finished();
             }),
-      link_listener_(io, link_listener.release()),
-      ticker_(io),
-      drain_timer_(io) {}
-
-void Worker::start() {
-  asio::co_spawn(io_, accept_links(), rethrow);
-  asio::co_spawn(io_, tick(), rethrow);
+      link_listener_(new Socket(loop, std::move(link_listener), Socket::Kind::listener)) {
+  link_listener_->set_listener(&dialled_);
+  loop_.set_ticker(this);
 }
 
 // ---- link
 
-Task<> Worker::accept_links() {
-  for (;;) {
-    auto [error] = co_await link_listener_.async_wait(asio::posix::descriptor_base::wait_read, net::use_result);
-    if (error) co_return;
-    os::Fd fd(::accept4(link_listener_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (!fd) {  // out of descriptors, or the peer gave up; either way not at once again
-      net::Timer pause(io_, Watchdog::kTick);
-      co_await pause.async_wait(net::use_result);
-      continue;
-    }
-    if (link_) link_->close();
-    link_ = std::make_shared<net::Channel>(io_, std::move(fd));
-    asio::co_spawn(io_, serve_link(++links_), rethrow);
+void Worker::accept_link() {
+  os::Fd fd(::accept4(link_listener_->fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!fd) {
+    link_listener_->mute(true);  // out of descriptors, or the peer gave up; either way not before the next tick again
+    link_paused_ = true;
+    return;
   }
+  if (link_) link_->close();
+  Link::Owner& owner = *this;
+  link_ = std::make_unique<Link>(loop_, std::move(fd), owner);
+  greet();
 }
 
-Task<> Worker::serve_link(std::uint64_t number) {
-  const auto link = link_;
-  greet();
-  for (;;) {
-    auto message = co_await link->receive();
-    if (number != links_) co_return;  // a newer link has taken over
-    auto handled = message ? handle(std::move(*message)) : Result<>(std::unexpected(message.error()));
-    if (handled) continue;
-    spdlog::info("link lost, going on with what there is generation={} reason=\"{}\"", proxy_.router.generation(),
-                 handled.error().text);
-    link->close();
-    link_.reset();
-    co_return;
-  }
+void Worker::on_link_ended(const std::string& reason) {
+  spdlog::info("link lost, going on with what there is generation={} reason=\"{}\"", proxy_.router.generation(), reason);
 }
 
 void Worker::greet() {
@@ -83,7 +62,7 @@ void Worker::greet() {
   report_drained();
 }
 
-Result<> Worker::handle(net::Incoming message) {
+Result<> Worker::on_message(net::Incoming message) {
   if (message.is<wire::Listeners>()) return take_listeners(message);
   if (message.is<wire::Keys>()) return take_keys(message);
   if (message.is<wire::Table>()) return take_table(message);
@@ -154,7 +133,7 @@ Result<> Worker::take_table(net::Incoming& message) {
   proxy_.held.wake_all();
   if (state_ == State::fresh && !proving_) {
     proving_ = true;
-    asio::co_spawn(io_, prove_ready(), rethrow);
+    spawn(prove_ready(), rethrow);
   }
   return {};
 }
@@ -179,48 +158,36 @@ void Worker::drain(std::chrono::milliseconds deadline) {
   state_ = State::draining;
   proxy_.draining = true;
   door_.stop_accepting();
-  asio::co_spawn(io_, finish_drain(deadline), rethrow);
-}
-
-Task<> Worker::finish_drain(std::chrono::milliseconds deadline) {
-  if (door_.open() == 0) {
-    finished();
-    co_return;
-  }
-  drain_timer_.expires_after(deadline);
-  auto [error] = co_await drain_timer_.async_wait(net::use_result);
-  if (error) co_return;  // the last session ended first
-  cut_ = door_.busy();
-  door_.cut_all();
+  cut_at_ = Clock::now() + deadline;
+  if (door_.open() == 0) finished();
 }
 
 void Worker::finished() {
-  drain_timer_.cancel();
   proxy_.logs.flush();
   send_stats();
   wire::WorkerDrained drained;
   drained.cut = cut_;
   say(drained);
   spdlog::info("drained cut={}", cut_);
-  io_.stop();
+  loop_.stop();
 }
 
 // ---- clockwork
 
-Task<> Worker::tick() {
-  unsigned ticks = 0;
-  for (;;) {
-    ticker_.expires_after(Watchdog::kTick);
-    auto [error] = co_await ticker_.async_wait(net::use_result);
-    if (error) co_return;
-    const auto now = Clock::now();
-    proxy_.watchdog.tick(now);
-    proxy_.logs.flush();
-    if (++ticks % 10 != 0) continue;
-    proxy_.router.close_idle_since(now - proxy_.limits.pool_idle);
-    report_drained();
-    if (last_stats_ != stats()) send_stats();
+void Worker::on_tick() {
+  const auto now = Clock::now();
+  proxy_.logs.flush();
+  if (std::exchange(link_paused_, false)) link_listener_->mute(false);
+  if (now >= cut_at_) {
+    cut_at_ = Clock::time_point::max();
+    cut_ = door_.busy();
+    door_.cut_all();
+    return;
   }
+  if (++ticks_ % 10 != 0) return;
+  proxy_.router.close_idle_since(now - proxy_.limits.pool_idle);
+  report_drained();
+  if (last_stats_ != stats()) send_stats();
 }
 
 wire::Stats Worker::stats() {
@@ -234,7 +201,7 @@ wire::Stats Worker::stats() {
 }
 
 void Worker::send_stats() {
-  if (!link_) return;
+  if (!link_ || !link_->is_open()) return;
   last_stats_ = stats();
   say(*last_stats_);
   proxy_.router.forget_gone();
@@ -247,7 +214,7 @@ void Worker::report_drained() {
 }
 
 void Worker::target_quiet(Target& target) {
-  if (!target.quiet() || target.gone() || !link_) return;
+  if (!target.quiet() || target.gone() || !link_ || !link_->is_open()) return;
   if (reported_.insert(target.id).second) say(wire::TargetDrained{target.id});
 }
 

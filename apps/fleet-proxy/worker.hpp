@@ -4,7 +4,7 @@
 #include <set>
 
 #include "door.hpp"
-#include "net/channel.hpp"
+#include "link.hpp"
 #include "proxy.hpp"
 
 namespace fleet::proxy {
@@ -15,21 +15,27 @@ struct WorkerOptions {
   Limits limits;
 };
 
-class Worker final : Target::Observer {
+class Worker final : Target::Observer, Link::Owner, Ticker {
  public:
-  Worker(asio::io_context& io, os::Fd link_listener, WorkerOptions options);
-
-  // Spawns all that a worker does. The io_context's run() returns when it has drained.
-  void start();
+  // The loop's run() returns when the worker has drained.
+  Worker(Loop& loop, os::Fd link_listener, WorkerOptions options);
   void drain(std::chrono::milliseconds deadline);
 
  private:
   using State = wire::WorkerState;
 
   // Link
-  Task<> accept_links();
-  Task<> serve_link(std::uint64_t number);
-  Result<> handle(net::Incoming message);
+  class Dialled final : public ReadinessListener {
+   public:
+    explicit Dialled(Worker& worker) : worker_(worker) {}
+    void on_ready() override { worker_.accept_link(); }
+
+   private:
+    Worker& worker_;
+  };
+  void accept_link();
+  Result<> on_message(net::Incoming message) override;
+  void on_link_ended(const std::string& reason) override;
   template <class M>
   void say(const M& message, const std::vector<int>& fds = {}) {
     if (link_) link_->send(message, fds);
@@ -42,8 +48,7 @@ class Worker final : Target::Observer {
   Task<> prove_ready();
 
   // Clockwork
-  Task<> tick();
-  Task<> finish_drain(std::chrono::milliseconds deadline);
+  void on_tick() override;
   void finished();
 
   wire::Stats stats();
@@ -51,19 +56,21 @@ class Worker final : Target::Observer {
   void report_drained();
   void target_quiet(Target& target) override;
 
-  asio::io_context& io_;
+  Loop& loop_;
   const WorkerOptions options_;
   Proxy proxy_;
   Door door_;
-  asio::posix::basic_stream_descriptor<net::Executor> link_listener_;
-  std::shared_ptr<net::Channel> link_;  // the newest; shared with the coroutine that reads it
-  std::uint64_t links_ = 0;
+  Dialled dialled_{*this};
+  SocketPtr link_listener_;
+  bool link_paused_ = false;
+  std::unique_ptr<Link> link_;  // the newest, perhaps ended
   State state_ = State::fresh;
   bool proving_ = false;
+  Clock::time_point cut_at_ = Clock::time_point::max();  // what a drain has not ended by then
   std::uint32_t cut_ = 0;
   std::set<std::string> reported_;  // draining targets that TargetDrained was said for
   std::optional<wire::Stats> last_stats_;
-  net::Timer ticker_, drain_timer_;
+  unsigned ticks_ = 0;
 };
 
 }  // namespace fleet::proxy

@@ -1,29 +1,15 @@
-// One end of a link between two of fleet's processes: typed messages and descriptors over a unix stream socket.
+// A link between two of fleet's processes (net/link.hpp) whose waiting is done by Asio.
 #pragma once
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "core/result.hpp"
+#include "net/link.hpp"
 #include "net/task.hpp"
-#include "os/fd.hpp"
-#include "wire/frame.hpp"
 
 namespace fleet::net {
-
-struct Incoming {
-  std::uint16_t type = 0;
-  std::string payload;
-  std::vector<os::Fd> fds;
-
-  template <class M>
-  bool is() const { return type == M::kType; }
-  template <class M>
-  Result<M> as() const { return wire::decode<M>(payload); }
-};
 
 // Not thread-safe; lives on one io_context. Moving a Channel keeps what is queued. Destroying it closes the socket:
 // what was queued and not yet accepted by the kernel is lost.
