@@ -27,11 +27,12 @@ enum class Fault : std::uint8_t {
   head_too_large,
   too_many_fields,
   target_too_long,
+  unsupported_protocol,
 };
 FLEET_NAMES(Fault, "bad-request-line", "bad-target", "bad-version", "unsupported-version", "bad-status-line",
             "bad-field", "folded-field", "bare-line-feed", "bad-host", "bad-length", "bad-transfer-coding",
             "conflicting-lengths", "bad-chunk", "bad-expectation", "method-refused", "head-too-large",
-            "too-many-fields", "target-too-long")
+            "too-many-fields", "target-too-long", "unsupported-protocol")
 
 // The status that a client gets for it.
 constexpr int status_of(Fault fault) {
@@ -53,6 +54,7 @@ constexpr int status_of(Fault fault) {
     case Fault::bad_expectation: return 417;
     case Fault::head_too_large:
     case Fault::too_many_fields: return 431;
+    case Fault::unsupported_protocol: return 501;
     case Fault::unsupported_version: return 505;
   }
   return 400;

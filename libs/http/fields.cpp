@@ -16,7 +16,10 @@ FieldId field_id(std::string_view name) {
       if (is("trailer")) return FieldId::trailer;
       if (is("refresh")) return FieldId::refresh;
       break;
-    case 8: return is("location") ? FieldId::location : FieldId::other;
+    case 8:
+      if (is("location")) return FieldId::location;
+      if (is("cdn-loop")) return FieldId::cdn_loop;
+      break;
     case 9:
       if (is("forwarded")) return FieldId::forwarded;
       if (is("x-real-ip")) return FieldId::x_real_ip;
@@ -25,6 +28,7 @@ FieldId field_id(std::string_view name) {
       if (is("connection")) return FieldId::connection;
       if (is("keep-alive")) return FieldId::keep_alive;
       break;
+    case 12: return is("content-type") ? FieldId::content_type : FieldId::other;
     case 14:
       if (is("content-length")) return FieldId::content_length;
       if (is("http2-settings")) return FieldId::http2_settings;

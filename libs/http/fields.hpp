@@ -32,6 +32,8 @@ enum class FieldId : std::uint8_t {
   location,
   content_location,
   refresh,
+  cdn_loop,
+  content_type,
 };
 
 FieldId field_id(std::string_view name);

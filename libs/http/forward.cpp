@@ -34,7 +34,8 @@ bool is_ours_or_hop_by_hop(const Field& field) {
     case FieldId::location:
     case FieldId::content_location:
     case FieldId::refresh:
-    case FieldId::cdn_loop: return false;
+    case FieldId::cdn_loop:
+    case FieldId::content_type: return false;
   }
   return false;
 }
@@ -62,7 +63,8 @@ bool goes_to_application(const Field& field) {
     case FieldId::x_fleet:
     case FieldId::location:
     case FieldId::content_location:
-    case FieldId::refresh: return !is_ours_or_hop_by_hop(field);
+    case FieldId::refresh:
+    case FieldId::content_type: return !is_ours_or_hop_by_hop(field);
   }
   return false;
 }
@@ -165,6 +167,15 @@ bool takes_trailers(const RequestHead& head) {
 
 void write_field(Writer& out, const Field& field) { out.put_all(field.name, ": ", field.value, "\r\n"); }
 
+class FieldLines final : public FieldSink {
+ public:
+  explicit FieldLines(Writer& out) : out_(out) {}
+  void put(std::string_view name, std::string_view value) override { out_.put_all(name, ": ", value, "\r\n"); }
+
+ private:
+  Writer& out_;
+};
+
 }  // namespace
 
 void write_request(Writer& out, const RequestHead& head, const Framing& framing, const Client& client) {
@@ -183,19 +194,24 @@ void write_request(Writer& out, const RequestHead& head, const Framing& framing,
   out.put("\r\n");
 }
 
-void write_response(Writer& out, const ResponseHead& head, const Framing& framing, Persistence persistence,
-                    const ResponseRewrite& rewrite) {
-  write_status_line(out, head);
+void pass_response_fields(FieldSink& out, const ResponseHead& head, const ResponseRewrite& rewrite) {
   for (const auto& field : head.fields) {
     if (is_ours_or_hop_by_hop(field)) continue;
     const bool names_url =
         field.id == FieldId::location || field.id == FieldId::content_location || field.id == FieldId::refresh;
     if (names_url && rewrite.redirects) {
-      write_rewritten(out, field, rewrite);
+      put_rewritten(out, field, rewrite);
     } else {
-      write_field(out, field);
+      out.put(field.name, field.value);
     }
   }
+}
+
+void write_response(Writer& out, const ResponseHead& head, const Framing& framing, Persistence persistence,
+                    const ResponseRewrite& rewrite) {
+  write_status_line(out, head);
+  FieldLines lines(out);
+  pass_response_fields(lines, head, rewrite);
   write_framing(out, framing);
   switch (persistence) {
     case Persistence::keep: break;
@@ -207,9 +223,10 @@ void write_response(Writer& out, const ResponseHead& head, const Framing& framin
 
 void write_interim(Writer& out, const ResponseHead& head) {
   write_status_line(out, head);
-  for (const auto& field : head.fields) {
-    if (!is_ours_or_hop_by_hop(field) || (head.status == 101 && field.id == FieldId::upgrade)) write_field(out, field);
-  }
+  FieldLines lines(out);
+  pass_response_fields(lines, head, {});
+  const auto* upgrade = head.fields.find(FieldId::upgrade);
+  if (head.status == 101 && upgrade) write_field(out, *upgrade);
   out.put(head.status == 101 ? "Connection: Upgrade\r\n\r\n" : "\r\n");
 }
 
@@ -224,13 +241,16 @@ bool passes_as_trailer(const Field& field) {
   return std::none_of(std::begin(kNever), std::end(kNever), [&](auto never) { return iequals(field.name, never); });
 }
 
+void pass_trailers(FieldSink& out, const FieldList& trailers) {
+  for (const auto& field : trailers) {
+    if (passes_as_trailer(field)) out.put(field.name, field.value);
+  }
+}
+
 void write_last_chunk(Writer& out, const FieldList* trailers) {
   out.put("0\r\n");
-  if (trailers) {
-    for (const auto& field : *trailers) {
-      if (passes_as_trailer(field)) write_field(out, field);
-    }
-  }
+  FieldLines lines(out);
+  if (trailers) pass_trailers(lines, *trailers);
   out.put("\r\n");
 }
 

@@ -2,6 +2,7 @@
 // before our own are added (P1) and exactly one framing field.
 #pragma once
 
+#include "http/edits.hpp"
 #include "http/forwarded.hpp"
 #include "http/framing.hpp"
 #include "http/writer.hpp"
@@ -34,6 +35,9 @@ enum class Persistence : std::uint8_t {
   close,
 };
 
+// The fields of an answer that go to the client (P1, P10), whatever form its head goes out in.
+void pass_response_fields(FieldSink& out, const ResponseHead& head, const ResponseRewrite& rewrite);
+
 // `framing`: how the body goes out, which may differ from how it came.
 void write_response(Writer& out, const ResponseHead& head, const Framing& framing, Persistence persistence,
                     const ResponseRewrite& rewrite);
@@ -42,6 +46,7 @@ void write_interim(Writer& out, const ResponseHead& head);
 
 // P6: fields that would change framing, routing or rights do not pass as trailers.
 bool passes_as_trailer(const Field& field);
+void pass_trailers(FieldSink& out, const FieldList& trailers);
 // The end of a chunked body. `trailers` may be null.
 void write_last_chunk(Writer& out, const FieldList* trailers);
 

@@ -147,19 +147,19 @@ Parsed<> settle_expectation(RequestHead& head) {
 
 }  // namespace
 
-Parsed<std::size_t> HeadScanner::scan(std::string_view bytes) {
+Parsed<std::size_t> HeadScanner::scan(std::string_view bytes, std::size_t limit) {
   while (scanned_ < bytes.size()) {
     const auto* found = static_cast<const char*>(std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_));
     if (!found) break;
     const auto at = static_cast<std::size_t>(found - bytes.data());
     if (at == 0 || bytes[at - 1] != '\r') return refuse(Fault::bare_line_feed);  // S9
     scanned_ = at + 1;
-    if (scanned_ > kMaxHead) return refuse(line_ == 0 ? Fault::target_too_long : Fault::head_too_large);
+    if (scanned_ > limit) return refuse(line_ == 0 ? Fault::target_too_long : Fault::head_too_large);
     if (at - line_ == 1) return scanned_;
     line_ = scanned_;
   }
   scanned_ = bytes.size();
-  if (scanned_ > kMaxHead) return refuse(line_ == 0 ? Fault::target_too_long : Fault::head_too_large);
+  if (scanned_ > limit) return refuse(line_ == 0 ? Fault::target_too_long : Fault::head_too_large);
   return 0;
 }
 
@@ -172,14 +172,23 @@ Parsed<> parse_request(std::string_view bytes, RequestHead& head) {
   if (first == std::string_view::npos || first == last) return refuse(Fault::bad_request_line);
   head.method_text = line.substr(0, first);
   head.target = line.substr(first + 1, last - first - 1);
-  if (head.method_text.empty() || !all_are(head.method_text, chars::token)) return refuse(Fault::bad_request_line);
-  if (head.target.empty() || !all_are(head.target, chars::target)) return refuse(Fault::bad_target);  // S10
-  head.method = method_of(head.method_text);
+  if (auto ok = settle_request_line(head); !ok) return ok;
   const auto minor = parse_version(line.substr(last + 1));
   if (!minor) return refuse(minor.error());
   head.minor = *minor;
   if (auto ok = parse_fields(bytes, line_end + 2, head.fields); !ok) return ok;
   if (auto ok = apply_connection(head.fields, head.connection); !ok) return ok;
+  return settle_request(head);
+}
+
+Parsed<> settle_request_line(RequestHead& head) {
+  if (head.method_text.empty() || !all_are(head.method_text, chars::token)) return refuse(Fault::bad_request_line);
+  if (head.target.empty() || !all_are(head.target, chars::target)) return refuse(Fault::bad_target);  // S10
+  head.method = method_of(head.method_text);
+  return {};
+}
+
+Parsed<> settle_request(RequestHead& head) {
   if (head.method == Method::connect || head.method == Method::trace) return refuse(Fault::method_refused);
   if (auto ok = settle_authority(head); !ok) return ok;
   if (auto ok = settle_target(head); !ok) return ok;

@@ -17,7 +17,7 @@ constexpr std::size_t kMaxTarget = 16u << 10;
 class HeadScanner {
  public:
   // `bytes`: all that came so far, the head first. The head's length with its blank line, or 0: more is needed.
-  Parsed<std::size_t> scan(std::string_view bytes);
+  Parsed<std::size_t> scan(std::string_view bytes, std::size_t limit = kMaxHead);
   void reset() { scanned_ = line_ = 0; }
 
  private:
@@ -76,6 +76,12 @@ struct ResponseHead {
 // `bytes`: exactly one head as found by HeadScanner.
 Parsed<> parse_request(std::string_view bytes, RequestHead& head);
 Parsed<> parse_response(std::string_view bytes, ResponseHead& head);
+
+// What holds for requests of any version, once their parts are in `head`: first method and target as texts, which sets
+// method; then all else, which sets authority, target, upgrade and expects_continue.
+Parsed<> settle_request_line(RequestHead& head);
+Parsed<> settle_request(RequestHead& head);
+
 // Field lines and the blank line that ends them, as BodyReader::trailers() has them.
 Parsed<> parse_trailers(std::string_view bytes, FieldList& fields);
 

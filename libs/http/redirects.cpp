@@ -32,7 +32,7 @@ RewrittenUrl rewrite_url(std::string_view url, const ResponseRewrite& rewrite) {
           end == std::string_view::npos ? std::string_view() : after.substr(end)};
 }
 
-void write_rewritten(Writer& out, const Field& field, const ResponseRewrite& rewrite) {
+void put_rewritten(FieldSink& out, const Field& field, const ResponseRewrite& rewrite) {
   auto url = field.value;
   std::string_view before, after;
   if (field.id == FieldId::refresh) {  // "5; url=http://..." or "5; url='http://...'"
@@ -48,7 +48,10 @@ void write_rewritten(Writer& out, const Field& field, const ResponseRewrite& rew
     url = url.substr(at, url.size() - at - after.size());
   }
   const auto changed = rewrite_url(url, rewrite);
-  out.put_all(field.name, ": ", before, changed.scheme, changed.authority, changed.rest, after, "\r\n");
+  if (changed.scheme.empty()) return out.put(field.name, field.value);
+  std::string value;
+  for (const auto part : {before, changed.scheme, changed.authority, changed.rest, after}) value.append(part);
+  out.put(field.name, value);
 }
 
 std::string https_location(HttpsRedirect kind, const RequestHead& head, std::uint16_t https_port) {

@@ -16,8 +16,8 @@ struct RewrittenUrl {
 };
 RewrittenUrl rewrite_url(std::string_view url, const ResponseRewrite& rewrite);
 
-// The whole field line of a Location, Content-Location or Refresh, rewritten.
-void write_rewritten(Writer& out, const Field& field, const ResponseRewrite& rewrite);
+// A Location, Content-Location or Refresh, rewritten.
+void put_rewritten(FieldSink& out, const Field& field, const ResponseRewrite& rewrite);
 
 // Where https_redirect sends this request. `https_port`: of our https listener; 443 is not written.
 // The status is 301 for GET and HEAD, and 308 for the others, so that they keep their method and body (RFC 9110 §15.4).
