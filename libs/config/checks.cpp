@@ -104,27 +104,51 @@ void check_health(const Node& node, const Context& context) {
 // Where each (host, path) was claimed, over all apps.
 using Claims = std::map<std::pair<std::string, std::string>, std::pair<std::string, Position>>;
 
-void check_routes(const AppConfig& app, const Node& table, Claims& claims, const Context& context) {
-  if (app.path.empty()) return;  // complained about already
-  const auto& hosts = child(table, "hosts");
-  std::set<std::string> own;
+bool is_below(std::string_view path, std::string_view prefix) {
+  if (prefix.ends_with('/')) prefix.remove_suffix(1);
+  return path.starts_with(prefix) && path.size() > prefix.size() + 1 && path[prefix.size()] == '/';
+}
+
+// Of the app itself, or of one of its routes.
+void claim_path(const AppConfig& app, const std::string& path, const Node& hosts, Position path_at, Claims& claims,
+                const Context& context) {
   const auto claim = [&](const std::string& host, Position at) {
-    const auto [former, fresh] = claims.try_emplace({host, app.path}, app.name, at);
+    const auto [former, fresh] = claims.try_emplace({host, path}, app.name, at);
     if (fresh) return;
-    const auto what = (host.empty() ? "any host" : "host " + quote(host)) + " with path " + quote(app.path);
+    const auto what = (host.empty() ? "any host" : "host " + quote(host)) + " with path " + quote(path);
     context.problem(at, what + " belongs to app " + quote(former->second.first) + " already (" +
                             at_line(former->second.second) + ")");
   };
   for (std::size_t i = 0; i < app.hosts.size(); ++i) {
-    if (app.hosts[i].empty()) continue;  // complained about already
-    if (own.insert(app.hosts[i]).second) {
-      claim(app.hosts[i], element(hosts, i));
-    } else {
-      context.in("hosts").problem(element(hosts, i), quote(app.hosts[i]) + " is there twice");
-    }
+    const bool again = std::find(app.hosts.begin(), app.hosts.begin() + static_cast<std::ptrdiff_t>(i), app.hosts[i]) !=
+                       app.hosts.begin() + static_cast<std::ptrdiff_t>(i);
+    if (app.hosts[i].empty() || again) continue;  // complained about by itself
+    claim(app.hosts[i], path == app.path ? element(hosts, i) : path_at);
   }
   const bool readable = &hosts == &kNothing || std::holds_alternative<Array>(hosts.value);
-  if (app.hosts.empty() && readable) claim("", table.where("path"));
+  if (app.hosts.empty() && readable) claim("", path_at);
+}
+
+void check_routes(const AppConfig& app, const Node& table, Claims& claims, const Context& context) {
+  if (app.path.empty()) return;  // complained about already
+  const auto& hosts = child(table, "hosts");
+  std::set<std::string> own;
+  for (std::size_t i = 0; i < app.hosts.size(); ++i) {
+    if (app.hosts[i].empty() || own.insert(app.hosts[i]).second) continue;
+    context.in("hosts").problem(element(hosts, i), quote(app.hosts[i]) + " is there twice");
+  }
+  claim_path(app, app.path, hosts, table.where("path"), claims, context);
+  const auto* routes = std::get_if<Array>(&child(table, "route").value);
+  for (std::size_t i = 0; routes != nullptr && i < app.routes.size(); ++i) {
+    const auto& path = app.routes[i].path;
+    const auto at = (*routes)[i].where("path");
+    if (path.empty()) continue;  // complained about already
+    if (is_below(path, app.path)) {
+      claim_path(app, path, hosts, at, claims, context);
+    } else {
+      context.in("route").problem(at, quote(path) + " is not below the app's own path " + quote(app.path));
+    }
+  }
 }
 
 void check_app(const AppConfig& app, const Config& config, const Node& table, Claims& claims, const Context& context) {

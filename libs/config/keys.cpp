@@ -1,5 +1,6 @@
 #include "config/keys.hpp"
 
+#include "config/rule_keys.hpp"
 #include "config/table.hpp"
 #include "config/values.hpp"
 
@@ -87,7 +88,8 @@ Key<S> within(M S::*member, Key<M> inner) {
   return {std::move(inner.reference), [member, read = std::move(inner.read)](const Node& node, S& out,
                                                                              const Context& context) {
             read(node, out.*member, context);
-          }};
+          },
+          inner.section};
 }
 
 const Keys<ProxyConfig>& proxy_keys() {
@@ -170,25 +172,53 @@ const Keys<DrainConfig>& drain_keys() {
   static const Keys<DrainConfig> keys{
       key("timeout", &DrainConfig::timeout, Duration{0ms, 24h},
           "How long requests in flight may take to end before the instance is stopped."),
+      key("streams", &DrainConfig::streams, Maybe<Duration>{{0ms, 24h}},
+          "The same for WebSockets, other tunnels and server-sent events, which may never end by themselves. A WebSocket "
+          "gets a Close frame with 1012 (service restart).")
+          .otherwise("timeout"),
       key("stop_signal", &DrainConfig::stop_signal, kSignal, "Asks the application to stop."),
       key("stop_timeout", &DrainConfig::stop_timeout, Duration{0ms, 1h}, "Then SIGKILL to its whole process tree."),
   };
   return keys;
 }
 
+const Keys<HoldConfig>& hold_keys() {
+  static const Keys<HoldConfig> keys{
+      key("timeout", &HoldConfig::timeout, Duration{0ms, 10min},
+          "A request waits so long for an instance that takes it, then it gets 503 with Retry-After. 0s: it does not wait."),
+      key("max_requests", &HoldConfig::max_requests, Integer{0, 100'000},
+          "So many may wait in each worker; further ones get the 503 at once, and so do those of all apps for whom 256 MiB "
+          "do not suffice: 128 KiB each, for its head and for what comes of its body meanwhile."),
+      key("answer", &HoldConfig::answer, ListOf<Text>{kUrlPath, 0, 16},
+          "GET and HEAD of these paths are answered with 200 by the proxy itself while requests wait: for the health "
+          "checks of a balancer in front, which shall not take this machine out for it."),
+  };
+  return keys;
+}
+
+// With what an app's table has in common with those of its routes.
+Keys<AppConfig> with_rules(Keys<AppConfig> keys) {
+  for (const auto& rule : rule_keys()) keys.push_back(within(&AppConfig::rules, Key<Rules>(rule)));
+  keys.push_back(section<AppConfig>("route", [](const Node&, AppConfig&, const Context&) {}));  // see read_routes
+  return keys;
+}
+
 const Keys<AppConfig>& app_keys() {
-  static const Keys<AppConfig> keys{
-      key("hosts", &AppConfig::hosts, ListOf<Text>{kHost}, "Names that the app answers to; none: any host."),
+  constexpr auto kBalancing = &AppConfig::balancing;
+  static const Keys<AppConfig> keys = with_rules({
+      key("hosts", &AppConfig::hosts, ListOf<Text>{kHostPattern},
+          "Names that the app answers to; none: any host. \"*.example.com\" is every name below example.com, of one label or "
+          "more; an exact name goes before it, and the wildcard with the longest name before the others."),
       key("path", &AppConfig::path, kUrlPath,
           "Prefix, of whole segments, that the app answers to. The longest wins between apps of one host."),
       key("https_redirect", &AppConfig::https_redirect, OneOf<HttpsRedirect>{},
           "Answer plain HTTP by a redirect to https: to the same URI, or to the home page."),
       key("command", &AppConfig::command, ListOf<Text>{kArgument, 1, 256},
           "Program and arguments, without a shell. A program with a slash is relative to the unpacked release, in "
-          "which it starts. {port} {release} {release_dir} {instance} {data_dir} are replaced; {{ is a literal brace.")
+          "which it starts. {port} {socket} {release} {release_dir} {instance} {data_dir} are replaced; {{ is a literal brace.")
           .required(),
       key("env", &AppConfig::env, Variables{},
-          "Environment, besides PORT, FLEET_APP, FLEET_RELEASE and FLEET_INSTANCE, which fleet sets."),
+          "Environment, besides PORT or FLEET_SOCKET_PATH, FLEET_APP, FLEET_RELEASE and FLEET_INSTANCE, which fleet sets."),
       key("instances", &AppConfig::instances, Integer{1, 64}, "Processes that share the requests."),
       key("rewrite_redirects", &AppConfig::rewrite_redirects, Boolean{},
           "Whether redirects of the application to its own http address become redirects to the address that the "
@@ -199,8 +229,23 @@ const Keys<AppConfig>& app_keys() {
           "How the requests of this app are logged in log/NAME/access.log in state_dir: a JSON object a line, the "
           "combined format of Apache and nginx, or not at all."),
       section("health", &AppConfig::health, health_keys()),
+      within(kBalancing, key("balance", &Balancing::by, OneOf<Balance>{},
+                             "Which instance gets a request: the one with the fewest in flight, each in turn, or always the "
+                             "same for the same value of hash_by (rendezvous hashing: when an instance leaves, only what it "
+                             "had moves). One that refuses connections three times in a row is passed over for a second, "
+                             "unless it is the last.")),
+      within(kBalancing, key("hash_by", &Balancing::hash_by, kHashBy,
+                             "What balance = \"hash\" goes by. Requests that have it not are shared out as by "
+                             "\"least-in-flight\".")),
+      within(kBalancing, key("slow_start", &Balancing::slow_start, Duration{0ms, 1h},
+                             "An instance that joins others begins with a tenth of its share, which grows to the whole in "
+                             "this time. Those of a new release, which all begin at once, share alike.")),
+      key("listen", &AppConfig::listen, OneOf<Listens>{},
+          "\"unix\": instances listen on the unix socket {socket} (also FLEET_SOCKET_PATH) and not on {port}, which costs less "
+          "for each request."),
       section("drain", &AppConfig::drain, drain_keys()),
-  };
+      section("hold", &AppConfig::hold, hold_keys()),
+  });
   return keys;
 }
 
@@ -226,6 +271,7 @@ void read_apps(const Node& node, Config& config, const Context& context) {
     auto& app = config.apps.emplace_back();
     app.name = name;
     read_table(value, app, app_keys(), named);
+    read_routes(value, app, named);
   }
   std::ranges::sort(config.apps, {}, &AppConfig::name);
 }
@@ -257,7 +303,7 @@ void read_config(const Node& document, Config& config, const Context& context) {
 }
 
 std::vector<SectionReference> reference() {
-  return {
+  std::vector<SectionReference> all{
       describe("[fleet]", "Where fleet keeps its things.", fleet_keys()),
       describe("[api]", "The API is always served on the unix socket fleetd.sock in run_dir, mode 0660.", api_keys()),
       describe("[proxy]", "The reverse proxy in front of all apps.", proxy_keys()),
@@ -277,7 +323,13 @@ std::vector<SectionReference> reference() {
                "How fleet knows that an instance can take requests: exactly one of path, tcp, command and notify.",
                health_keys()),
       describe("[app.NAME.drain]", "How an instance is taken out.", drain_keys()),
+      describe("[app.NAME.hold]",
+               "How requests wait while the app has no instance that takes them, be it that it crashed or starts, and "
+               "while it is held (fleetctl hold). They go on in the order in which they came, few at first.",
+               hold_keys()),
   };
+  for (auto& section : rule_reference()) all.push_back(std::move(section));
+  return all;
 }
 
 }  // namespace fleet::config

@@ -24,25 +24,27 @@ std::uint32_t usable_cores() {
   return static_cast<std::uint32_t>(std::max(1, CPU_COUNT(&set)));
 }
 
+Result<std::string> read_whole(const std::filesystem::path& path, std::size_t limit) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return fail_errno("cannot read", EISDIR);
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail_errno("cannot read", errno);
+  std::string text(limit + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) return fail_errno("cannot read", errno);
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > limit) return fail(ErrorKind::usage, "larger than " + std::to_string(limit >> 10) + " KiB");
+  return text;
+}
+
 }  // namespace
 
 std::expected<Config, Problems> load(const std::string& path) {
-  const auto unreadable = [&] {
-    return std::unexpected(Problems{path, {{0, 0, fail_errno("cannot read", errno).error().text}}});
-  };
   std::error_code error;
   const auto absolute = std::filesystem::absolute(path, error);
-  if (error || std::filesystem::is_directory(absolute, error)) {
-    errno = error ? error.value() : EISDIR;
-    return unreadable();
-  }
-  errno = 0;
-  std::ifstream file(absolute, std::ios::binary);
-  if (!file) return unreadable();
-  std::string text(kMaxText + 1, '\0');  // one more than parse() takes, so that it sees what is too large
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return unreadable();
-  text.resize(static_cast<std::size_t>(file.gcount()));
+  const auto text = read_whole(absolute, kMaxText);
+  if (!text) return std::unexpected(Problems{path, {{0, 0, text.error().text}}});
 
   Environment environment;
   environment.uid = ::geteuid();
@@ -51,7 +53,8 @@ std::expected<Config, Problems> load(const std::string& path) {
   environment.xdg_runtime_dir = variable("XDG_RUNTIME_DIR");
   environment.cores = usable_cores();
   environment.directory = absolute.parent_path();
-  return parse(text, path, environment);
+  environment.read_file = read_whole;
+  return parse(*text, path, environment);
 }
 
 }  // namespace fleet::config

@@ -7,6 +7,7 @@
 #include "config/context.hpp"
 #include "config/document.hpp"
 #include "config/keys.hpp"
+#include "config/rule_keys.hpp"
 
 namespace fleet::config {
 namespace {
@@ -63,6 +64,7 @@ std::expected<Config, Problems> parse(std::string_view text, const std::string& 
   read_config(*document, config, context);
   fill_defaults(config, environment, context);
   check_config(config, *document, context);
+  take_files(config, context);
   if (problems.empty()) return config;
 
   const auto place = [](const Diagnostic& d) { return std::pair(d.line, d.column); };

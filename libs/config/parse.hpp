@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,8 @@ struct Environment {
   std::string home, xdg_state_home, xdg_runtime_dir;
   std::uint32_t cores = 1;
   std::string directory;  // absolute; relative paths in the file are resolved against it
+  // The whole contents of a file that the configuration names, or why not: more than `limit` bytes, say.
+  std::function<Result<std::string>(const std::string& path, std::size_t limit)> read_file;
 };
 
 struct Diagnostic {

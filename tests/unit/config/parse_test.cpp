@@ -84,7 +84,7 @@ TEST(Configuration, HasTheDefaultsThatTheReferenceNames) {
   std::string spelt_out;
   int written = 0;
   for (const auto& section : reference()) {
-    if (section.heading == "[[tls]]") continue;  // a table that has no default
+    if (section.heading.starts_with("[[")) continue;  // a table that has no default
     spelt_out += section.heading + "\n";
     for (const auto& key : section.keys) {
       const bool constant = key.fallback.find_first_of("\"[") == 0 || key.fallback == "true" ||

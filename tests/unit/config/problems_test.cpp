@@ -119,7 +119,7 @@ const Case kCases[] = {
     {"HealthPathWithSpace", APP "health.path = \"/a b\"", "3:15: app \"shop\": health.path: \"/a b\" is not a request"},
     {"HostWithPort", APP "hosts = [\"a.b\", \"a.b:80\"]", "3:17: app \"shop\": hosts: \"a.b:80\" is not a host name"},
     {"HostEmptyLabel", APP "hosts = [\"a..b\"]", "3:10: app \"shop\": hosts: \"a..b\" is not a host name"},
-    {"HostWildcard", APP "hosts = [\"*.b\"]", "3:10: app \"shop\": hosts: \"*.b\" is not a host name"},
+    {"HostWildcard", APP "hosts = [\"*b\"]", "3:10: app \"shop\": hosts: \"*b\" is not a host name"},
     {"HostEmpty", APP "hosts = [\"\"]", "3:10: app \"shop\": hosts: \"\" is not a host name"},
     {"HostTwice", APP "hosts = [\"a\", \"A\"]", "3:15: app \"shop\": hosts: \"a\" is there twice"},
     {"HostOfTwoApps", APP "hosts = [\"a\"]\n[app.zoo]\ncommand = [\"x\"]\nhosts = [\"b\", \"A\"]",
