@@ -41,6 +41,7 @@ Client::Client(std::uint16_t port, std::optional<Tls> tls, const std::string& ip
     context_ = SSL_CTX_new(TLS_client_method());
     ssl_ = SSL_new(context_);
     SSL_set_fd(ssl_, fd_.get());
+    ::send(fd_.get(), tls->preamble.data(), tls->preamble.size(), MSG_NOSIGNAL);
     if (!tls->server_name.empty()) SSL_set_tlsext_host_name(ssl_, tls->server_name.c_str());
     if (SSL_connect(ssl_) != 1) return;
   }

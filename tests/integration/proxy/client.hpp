@@ -24,6 +24,7 @@ class Client {
  public:
   struct Tls {
     std::string server_name;
+    std::string preamble = {};  // sent before the handshake
   };
   explicit Client(std::uint16_t port, std::optional<Tls> tls = {}, const std::string& address = "127.0.0.1");
   ~Client();

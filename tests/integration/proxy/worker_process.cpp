@@ -88,7 +88,10 @@ Route route_to(const std::vector<Instance>& instances, const std::string& app) {
   RouteRelease release;
   release.release = 1;
   for (const auto& instance : instances) {
-    release.targets.push_back({instance.id, {"127.0.0.1", instance.port}, instance.state});
+    fleet::Target target{instance.id, {"127.0.0.1", instance.port}, instance.state};
+    target.socket = instance.socket;
+    target.index = static_cast<std::uint32_t>(release.targets.size());
+    release.targets.push_back(std::move(target));
   }
   route.releases.push_back(std::move(release));
   return route;
@@ -148,6 +151,7 @@ wire::TableAck WorkerProcess::publish(std::vector<Route> routes) {
   wire::Table table;
   table.table.generation = ++generation;
   table.table.routes = std::move(routes);
+  table.settings = settings;
   table.access_logs = {"shop"};
   send(table, {log_.get()});
   auto ack = expect<wire::TableAck>();

@@ -30,6 +30,7 @@ struct Instance {
   std::string id;
   std::uint16_t port = 0;
   TargetState state = TargetState::ready;
+  std::string socket = "";
 };
 Route route_to(const std::vector<Instance>& instances, const std::string& app = "shop");
 
@@ -67,6 +68,7 @@ class WorkerProcess {
   long status_number(const char* key) const;  // of /proc/PID/status; memory in KiB
   std::string access_log() const;             // of app "shop", so far
   std::uint64_t generation = 0;
+  ProxySettings settings;  // sent with each table
 
  private:
   void send_bytes(std::string_view bytes, const std::vector<int>& fds);
