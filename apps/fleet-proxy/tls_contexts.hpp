@@ -6,7 +6,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "core/result.hpp"
@@ -14,31 +13,45 @@
 
 namespace fleet::proxy {
 
+class CertificateTable;
+
+// Application protocols in the order of our preference, as in the ALPN extension (RFC 7301 §3.1). A client that offers
+// ALPN and none of them is refused.
+inline constexpr std::string_view kApplicationProtocols = "\x02h2\x08http/1.1\x08http/1.0";
+
 // Immutable; connections that began with it keep it alive.
 class TlsContexts {
  public:
-  // Null without certificates: then there is no https. Errors name the certificate by its place, and never quote a key.
-  static Result<std::shared_ptr<const TlsContexts>> make(const wire::Keys& keys);
+  struct Made {
+    std::shared_ptr<const TlsContexts> contexts;     // null without certificates: then there is no https
+    std::vector<wire::RefusedCertificate> refused;   // of these the former version of the file stays, if there is one
+  };
+  // Error: of all certificates none will do, or a ticket key is none. What has not changed is taken from `former` (may
+  // be null).
+  static Result<Made> make(const wire::Keys& keys, const TlsContexts* former);
   ~TlsContexts();
 
-  // By server name: exact, then wildcard, then the first certificate.
-  SSL_CTX* choose(std::string_view server_name) const;
-  SSL_CTX* first() const { return contexts_.front().get(); }
+  SSL_CTX* first() const { return context_.get(); }  // of every connection: its certificate is chosen in the handshake
   const std::vector<std::string>& ticket_keys() const { return ticket_keys_; }
+  wire::Keys keys() const;  // those in force
+
+  // P13: may a connection that was made for `server_name` (empty: for none) carry requests for `host` (lower case, no
+  // port)? Where not, the answer is 421.
+  bool covers(std::string_view server_name, std::string_view host) const;
 
  private:
   struct Free {
     void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
   };
-  using ContextPtr = std::unique_ptr<SSL_CTX, Free>;
 
-  TlsContexts() = default;
-  Result<> add(const wire::Certificate& certificate);
-  void index_names(SSL_CTX* context);
+  TlsContexts();
+  static int present(SSL* ssl, void*);
+  Result<> use(const wire::Keys& keys);
 
-  std::vector<ContextPtr> contexts_;
-  std::unordered_map<std::string, SSL_CTX*> by_name_;  // lower case; wildcards as "*.example.com"
+  std::unique_ptr<SSL_CTX, Free> context_;
+  std::unique_ptr<const CertificateTable> certificates_;
   std::vector<std::string> ticket_keys_;
+  std::int64_t ticket_keys_since_ = 0;
 };
 
 }  // namespace fleet::proxy

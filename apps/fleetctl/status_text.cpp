@@ -129,6 +129,22 @@ std::string notes(const api::WorkerView& worker, const Style& style) {
          (worker.restarts != 0 ? ", " + count(worker.restarts, "restart") : "") + "\n";
 }
 
+std::string notes(const api::CertificateView& certificate, milliseconds now, const Style& style) {
+  const auto line = [&](Colour colour, const std::string& more) {
+    return "certificate " + coloured(name(certificate.state), colour, style.colour) + ": " + more + "\n";
+  };
+  const auto file = printable(certificate.file);
+  const auto end = certificate.expires_at ? parse_time(*certificate.expires_at) : std::nullopt;
+  switch (certificate.state) {
+    case api::CertificateState::served: return "";
+    case api::CertificateState::expiring: return line(Colour::yellow, file + ", in " + (end ? duration(*end - now) : "days"));
+    case api::CertificateState::expired: return line(Colour::red, file + ", renew it");
+    case api::CertificateState::former:
+    case api::CertificateState::refused: return line(Colour::red, printable(certificate.problem));
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string status_text(const StatusView& status, const std::optional<std::string>& only, milliseconds now,
@@ -142,6 +158,7 @@ std::string status_text(const StatusView& status, const std::optional<std::strin
     below += notes(app, now, style);
   }
   for (const auto& worker : status.workers) below += notes(worker, style);
+  for (const auto& certificate : status.certificates) below += notes(certificate, now, style);
   if (rows.size() == 1) return out + "no apps are configured\n" + below;
   return out + "\n" + table(rows, style.colour) + (below.empty() || below.starts_with('\n') ? "" : "\n") + below;
 }

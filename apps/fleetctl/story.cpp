@@ -51,8 +51,11 @@ Colour colour_of(const EventView& event) {
     case EventType::deployment_finished: return Colour::green;
     case EventType::instance_exited: return event.data.exit_code == 0 ? Colour::none : Colour::red;
     case EventType::instance_unhealthy:
+    case EventType::certificate_refused:
     case EventType::worker_exited: return Colour::red;
+    case EventType::certificate_expires:
     case EventType::gap: return Colour::yellow;
+    case EventType::certificate_renewed:
     case EventType::deployment_started:
     case EventType::deployment_phase:
     case EventType::deployment_progress:
@@ -141,6 +144,9 @@ std::vector<std::string> Story::tell(const EventView& event) {
     case EventType::worker_started:
     case EventType::worker_exited:
     case EventType::app_state:
+    case EventType::certificate_refused:
+    case EventType::certificate_renewed:
+    case EventType::certificate_expires:
     case EventType::config_reloaded: return lines;
   }
   return lines;

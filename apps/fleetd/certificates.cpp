@@ -1,124 +1,176 @@
 #include "certificates.hpp"
 
-#include <openssl/bio.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rand.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
-#include <spdlog/spdlog.h>
+#include <algorithm>
 
-#include <memory>
-
-#include "os/atomic_file.hpp"
+#include "clock.hpp"
+#include "self_signed.hpp"
 
 namespace fleet {
 namespace {
 
-constexpr std::size_t kMaxPem = 1 << 20;
-constexpr long kSelfSignedDays = 825;
-constexpr std::size_t kTicketKey = 80;
+using Kind = Certificates::Notice::Kind;
 
-struct Free {
-  void operator()(BIO* p) const { BIO_free(p); }
-  void operator()(X509* p) const { X509_free(p); }
-  void operator()(EVP_PKEY* p) const { EVP_PKEY_free(p); }
-  void operator()(X509_EXTENSION* p) const { X509_EXTENSION_free(p); }
-};
-template <class T>
-using Owned = std::unique_ptr<T, Free>;
+constexpr std::int64_t kDay = 24 * 3600;
 
-Owned<BIO> memory(const std::string& text) { return Owned<BIO>(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
-
-std::string contents(BIO* bio) {
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio, &data);
-  return std::string(data, static_cast<std::size_t>(size));
+std::string stamp_of(const TlsConfig& files) {
+  return tls::file_stamp(files.certificate) + "/ " + tls::file_stamp(files.key);
 }
 
-int no_passphrase(char*, int, int, void*) { return 0; }
-
-Result<wire::Certificate> load_pair(const TlsConfig& files) {
-  wire::Certificate pair;
-  TRY(pair.certificate_pem, os::read_file(files.certificate, kMaxPem));
-  TRY(pair.key_pem, os::read_file(files.key, kMaxPem));
-  const Owned<X509> leaf(PEM_read_bio_X509(memory(pair.certificate_pem).get(), nullptr, nullptr, nullptr));
-  if (!leaf) return fail(ErrorKind::usage, files.certificate + ": holds no PEM certificate");
-  const Owned<EVP_PKEY> key(PEM_read_bio_PrivateKey(memory(pair.key_pem).get(), nullptr, no_passphrase, nullptr));
-  if (!key) return fail(ErrorKind::usage, files.key + ": holds no PEM private key without a passphrase");
-  if (X509_check_private_key(leaf.get(), key.get()) != 1) {
-    return fail(ErrorKind::usage, files.key + ": does not belong to the first certificate in " + files.certificate);
-  }
-  if (X509_cmp_current_time(X509_get0_notAfter(leaf.get())) < 0) {
-    return fail(ErrorKind::usage, files.certificate + ": has expired");
-  }
-  return pair;
-}
-
-bool add_extension(X509* certificate, int nid, const char* value) {
-  X509V3_CTX context;
-  X509V3_set_ctx_nodb(&context);
-  X509V3_set_ctx(&context, certificate, certificate, nullptr, nullptr, 0);
-  const Owned<X509_EXTENSION> extension(X509V3_EXT_conf_nid(nullptr, &context, nid, value));
-  return extension && X509_add_ext(certificate, extension.get(), -1) == 1;
-}
-
-Result<wire::Certificate> make_self_signed() {
-  const Owned<EVP_PKEY> key(EVP_EC_gen("P-256"));
-  const Owned<X509> certificate(X509_new());
-  if (!key || !certificate) return fail("cannot make a key for localhost");
-  std::uint64_t serial = 0;
-  RAND_bytes(reinterpret_cast<unsigned char*>(&serial), sizeof serial);
-  X509_set_version(certificate.get(), X509_VERSION_3);
-  ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate.get()), serial >> 1);
-  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), kSelfSignedDays * 24 * 3600);
-  X509_set_pubkey(certificate.get(), key.get());
-  X509_NAME* subject = X509_get_subject_name(certificate.get());
-  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("localhost"), -1, -1, 0);
-  X509_set_issuer_name(certificate.get(), subject);
-  const bool made = add_extension(certificate.get(), NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1,IP:::1") &&
-                    add_extension(certificate.get(), NID_basic_constraints, "critical,CA:FALSE") &&
-                    add_extension(certificate.get(), NID_ext_key_usage, "serverAuth") &&
-                    X509_sign(certificate.get(), key.get(), EVP_sha256()) > 0;
-  const Owned<BIO> certificate_pem(BIO_new(BIO_s_mem())), key_pem(BIO_new(BIO_s_mem()));
-  if (!made || PEM_write_bio_X509(certificate_pem.get(), certificate.get()) != 1 ||
-      PEM_write_bio_PrivateKey(key_pem.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) {
-    return fail("cannot make a certificate for localhost");
-  }
-  return wire::Certificate{contents(certificate_pem.get()), contents(key_pem.get())};
-}
-
-// Clients that trusted it once shall not be asked again, so it is kept.
-Result<wire::Certificate> self_signed(const std::string& dir) {
-  const TlsConfig files{dir + "/localhost.pem", dir + "/localhost.key"};
-  if (auto kept = load_pair(files)) return kept;
-  TRY(auto made, make_self_signed());
-  TRYV(os::write_file(files.key, made.key_pem, 0400));
-  TRYV(os::write_file(files.certificate, made.certificate_pem, 0644));
-  return made;
+std::string expiry_text(const std::string& file, const tls::Facts& facts, std::int64_t now) {
+  const auto left = facts.until - now;
+  if (left <= 0) return file + ": has expired, on " + tls::day(facts.until) + " (renew it: clients refuse it)";
+  const auto days = left / kDay;
+  return file + ": expires on " + tls::day(facts.until) + ", in " +
+         (days == 0 ? "less than a day" : std::to_string(days) + (days == 1 ? " day" : " days")) + " (renew it)";
 }
 
 }  // namespace
 
-Result<wire::Keys> load_keys(const std::vector<TlsConfig>& configured, bool needed, const std::string& own_dir) {
-  wire::Keys keys;
+void Certificates::remember(const std::vector<wire::Certificate>& held) {
+  held_.insert(held_.end(), held.begin(), held.end());
+}
+
+Certificates::Outcome Certificates::configure(const std::vector<TlsConfig>& configured, bool https, std::int64_t now) {
+  Outcome outcome;
+  const auto before = in_force();
+  auto former = std::exchange(entries_, {});
+  const auto roots = tls::Roots::system();
   for (const auto& files : configured) {
-    TRY(auto pair, load_pair(files));
-    keys.certificates.push_back(std::move(pair));
+    auto& entry = entries_.emplace_back();
+    const auto same = std::ranges::find(former, files.certificate, [](const Entry& e) { return e.files.certificate; });
+    if (same != former.end()) entry = *same;
+    entry.files = files;
+    const auto held = std::ranges::find(held_, files.certificate, &wire::Certificate::file);
+    if (!entry.good && held != held_.end()) {
+      if (auto facts = tls::facts_of(held->certificate_pem)) entry.good = Good{*held, std::move(*facts), {}};
+    }
+    read(entry, roots, now, outcome);
   }
-  if (keys.certificates.empty() && needed) {
-    TRY(auto own, self_signed(own_dir));
-    keys.certificates.push_back(std::move(own));
-    spdlog::warn("no [[tls]] is configured: https is served with a self-signed certificate for localhost file={}/localhost.pem",
-                 own_dir);
+  held_.clear();
+  https_ = https;
+  fall_back(now, outcome);
+  look_at_dates(now, outcome);
+  outcome.changed = in_force() != before;
+  return outcome;
+}
+
+Certificates::Outcome Certificates::refresh(std::int64_t now) {
+  Outcome outcome;
+  std::optional<tls::Roots> roots;
+  for (auto& entry : entries_) {
+    // What was refused may have become good without a change: by its date, or by a root that is new here.
+    if (entry.problem.empty() && stamp_of(entry.files) == entry.stamp) continue;
+    if (!roots) roots = tls::Roots::system();
+    read(entry, *roots, now, outcome);
   }
-  std::string ticket_key(kTicketKey, '\0');
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(ticket_key.data()), static_cast<int>(kTicketKey)) != 1) {
-    return fail("cannot make a ticket key: the random generator failed");
+  if (outcome.changed) fall_back(now, outcome);
+  look_at_dates(now, outcome);
+  return outcome;
+}
+
+void Certificates::read(Entry& entry, const tls::Roots& roots, std::int64_t now, Outcome& outcome) {
+  entry.stamp = stamp_of(entry.files);
+  auto loaded = tls::load(entry.files, roots, now, tls::UnreadableKey::error);
+  const auto& file = entry.files.certificate;
+  if (!loaded) {
+    if (entry.problem == loaded.error().text) return;
+    entry.problem = loaded.error().text;
+    const std::string meanwhile = entry.good ? "; the version before it stays in use, until " + tls::day(entry.good->facts.until)
+                                             : "; it is not served, all other certificates are";
+    outcome.notices.push_back({Kind::refused, file, entry.problem + meanwhile});
+    return;
   }
-  keys.ticket_keys.push_back(std::move(ticket_key));
-  return keys;
+  Good good{{loaded->pair.certificate_pem, loaded->pair.key_pem, file}, std::move(loaded->inspected.facts),
+            std::move(loaded->inspected.warnings)};
+  const bool again = !entry.problem.empty(), differs = !entry.good || entry.good->pair != good.pair;
+  if ((entry.good && differs) || again) {
+    outcome.notices.push_back({Kind::renewed, file, file + ": in use, until " + tls::day(good.facts.until)});
+  }
+  for (const auto& warning : good.warnings) {
+    const bool known = entry.good && std::ranges::find(entry.good->warnings, warning) != entry.good->warnings.end();
+    if (!known) outcome.notices.push_back({Kind::warning, file, warning});
+  }
+  if (differs) entry.alarm = 0, outcome.changed = true;
+  entry.problem.clear();
+  entry.good = std::move(good);
+}
+
+void Certificates::look_at_dates(std::int64_t now, Outcome& outcome) {
+  for (auto& entry : entries_) {
+    if (!entry.good) continue;
+    const auto alarm = tls::expiry_alarm(entry.good->facts, now);
+    if (alarm > entry.alarm) {
+      outcome.notices.push_back({Kind::expires, entry.files.certificate, expiry_text(entry.files.certificate, entry.good->facts, now)});
+    }
+    entry.alarm = alarm;
+  }
+}
+
+void Certificates::fall_back(std::int64_t now, Outcome& outcome) {
+  const bool none = std::ranges::none_of(entries_, [](const Entry& entry) { return entry.good.has_value(); });
+  if (!none || !https_) return own_.reset();
+  auto own = self_signed(own_dir_, now);
+  const auto file = own_dir_ + "/localhost.pem";
+  if (!own) return outcome.notices.push_back({Kind::refused, file, own.error().text + "; https is not served"});
+  if (own_) return;
+  const std::string why = entries_.empty() ? "no [[tls]] is configured" : "no certificate of [[tls]] will do";
+  outcome.notices.push_back({Kind::warning, file, why + ": https is served with a self-signed certificate for localhost file=" + file});
+  own_ = wire::Certificate{std::move(own->pair.certificate_pem), std::move(own->pair.key_pem), file};
+}
+
+Certificates::Outcome Certificates::refused_by_workers(const std::vector<wire::RefusedCertificate>& refused) {
+  Outcome outcome;
+  for (const auto& one : refused) {
+    const auto entry = std::ranges::find(entries_, one.file, [](const Entry& e) { return e.files.certificate; });
+    const auto text = one.file + ": refused by a worker: " + one.error;
+    if (entry == entries_.end() || entry->problem == text) continue;
+    entry->problem = text;
+    outcome.notices.push_back({Kind::refused, one.file, text});
+  }
+  return outcome;
+}
+
+std::vector<wire::Certificate> Certificates::in_force() const {
+  std::vector<wire::Certificate> all;
+  for (const auto& entry : entries_) {
+    if (entry.good) all.push_back(entry.good->pair);
+  }
+  if (all.empty() && own_) all.push_back(*own_);
+  return all;
+}
+
+std::vector<api::CertificateView> Certificates::view(std::int64_t now) const {
+  std::vector<api::CertificateView> views;
+  for (const auto& entry : entries_) {
+    auto& view = views.emplace_back();
+    view.file = entry.files.certificate;
+    view.problem = entry.problem;
+    if (!entry.good) {
+      view.state = api::CertificateState::refused;
+      continue;
+    }
+    const auto& facts = entry.good->facts;
+    const auto alarm = tls::expiry_alarm(facts, now);
+    view.state = !entry.problem.empty() ? api::CertificateState::former
+                 : alarm == 3           ? api::CertificateState::expired
+                 : alarm > 0            ? api::CertificateState::expiring
+                                        : api::CertificateState::served;
+    view.names = facts.names;
+    view.key = facts.key;
+    view.issuer = facts.issuer;
+    view.expires_at = wall_time(std::chrono::system_clock::time_point(std::chrono::seconds(facts.until)));
+    view.warnings = entry.good->warnings;
+  }
+  return views;
+}
+
+std::vector<std::string> Certificates::files() const {
+  std::vector<std::string> all;
+  for (const auto& entry : entries_) {
+    all.push_back(entry.files.certificate);
+    all.push_back(entry.files.key);
+  }
+  return all;
 }
 
 }  // namespace fleet
