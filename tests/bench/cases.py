@@ -44,6 +44,8 @@ class Case:
     def verdict(self, found):
         if found.judged is None:
             return "not judged"
+        if found.rows.get("fleet", {}).get("errors"):
+            return "missed"
         return "met" if (found.judged >= self.bound if self.more else found.judged <= self.bound) else "missed"
 
 

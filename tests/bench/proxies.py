@@ -1,4 +1,5 @@
-"""nginx and HAProxy as a good operator sets them up, each with one worker."""
+"""nginx and HAProxy as a good operator sets them up, each with one worker. The application gets the same fields from all
+three."""
 
 import os
 
@@ -29,10 +30,11 @@ http {{
     location / {{
       proxy_pass http://origin; proxy_http_version 1.1;
       proxy_buffers 16 16k; proxy_buffer_size 16k; proxy_busy_buffers_size 64k; proxy_max_temp_file_size 0;
-      proxy_request_buffering off; client_body_buffer_size 64k;
-      proxy_set_header Connection ""; proxy_set_header Host $host; proxy_set_header X-Forwarded-Host $host;
+      proxy_request_buffering off; client_body_buffer_size 16k;
+      proxy_set_header Connection ""; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Host $http_host;
       proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_set_header X-Forwarded-Port $server_port;
+      proxy_set_header X-Forwarded-Port $server_port; proxy_set_header X-Real-IP $remote_addr;
+      proxy_set_header Forwarded 'for=$remote_addr;host="$http_host";proto=$scheme';
     }}
   }}
 }}
@@ -63,6 +65,9 @@ frontend bench
   http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header X-Forwarded-Port %[dst_port]
+  http-request set-header X-Real-IP %[src]
+  http-request set-header Forwarded for=%[src];host=\\"%[req.hdr(host)]\\";proto=https if {{ ssl_fc }}
+  http-request set-header Forwarded for=%[src];host=\\"%[req.hdr(host)]\\";proto=http unless {{ ssl_fc }}
   http-request set-header X-Forwarded-Proto https if {{ ssl_fc }}
   http-request set-header X-Forwarded-Proto http unless {{ ssl_fc }}
   default_backend origin

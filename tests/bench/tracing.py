@@ -37,7 +37,7 @@ def profile(case, scene, seconds):
         print(f"\n{report.bold(f'{case.name}, {proxy.name}')}: {outcomes[0].cpu():.2f} us per request, perf's included")
         for sort in ("dso", "dso,symbol"):
             listed = quiet_run(["perf", "report", "-i", data, "--stdio", "--sort", sort, "--percent-limit", "0.4"])
-            lines = [line for line in listed.splitlines() if line.strip() and not line.startswith("#")]
+            lines = [line.rstrip(" -") for line in listed.splitlines() if line.strip() and not line.startswith("#")]
             print("\n".join(lines[:HEAD]) + "\n", flush=True)
 
 
