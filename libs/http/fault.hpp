@@ -28,11 +28,12 @@ enum class Fault : std::uint8_t {
   too_many_fields,
   target_too_long,
   unsupported_protocol,
+  body_too_large,
 };
 FLEET_NAMES(Fault, "bad-request-line", "bad-target", "bad-version", "unsupported-version", "bad-status-line",
             "bad-field", "folded-field", "bare-line-feed", "bad-host", "bad-length", "bad-transfer-coding",
             "conflicting-lengths", "bad-chunk", "bad-expectation", "method-refused", "head-too-large",
-            "too-many-fields", "target-too-long", "unsupported-protocol")
+            "too-many-fields", "target-too-long", "unsupported-protocol", "body-too-large")
 
 // The status that a client gets for it.
 constexpr int status_of(Fault fault) {
@@ -50,6 +51,7 @@ constexpr int status_of(Fault fault) {
     case Fault::conflicting_lengths:
     case Fault::bad_chunk: return 400;
     case Fault::method_refused: return 405;
+    case Fault::body_too_large: return 413;
     case Fault::target_too_long: return 414;
     case Fault::bad_expectation: return 417;
     case Fault::head_too_large:

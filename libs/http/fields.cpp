@@ -45,6 +45,7 @@ FieldId field_id(std::string_view name) {
       if (is("transfer-encoding")) return FieldId::transfer_encoding;
       if (is("x-forwarded-proto")) return FieldId::x_forwarded;
       break;
+    case 18: return is("x-forwarded-prefix") ? FieldId::x_forwarded : FieldId::other;
     default: break;
   }
   return istarts_with(name, "x-fleet-") ? FieldId::x_fleet : FieldId::other;

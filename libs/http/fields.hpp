@@ -25,7 +25,7 @@ enum class FieldId : std::uint8_t {
   expect,
   http2_settings,
   forwarded,
-  x_forwarded,  // X-Forwarded-For, -Proto, -Host, -Port
+  x_forwarded,  // X-Forwarded-For, -Proto, -Host, -Port, -Prefix
   x_real_ip,
   x_fleet,  // X-Fleet-*: ours alone
   proxy,    // Proxy: read by CGI as HTTP_PROXY

@@ -178,11 +178,17 @@ class FieldLines final : public FieldSink {
 
 }  // namespace
 
-void write_request(Writer& out, const RequestHead& head, const Framing& framing, const Client& client) {
-  out.put_all(head.method_text, " ", head.target, " HTTP/1.1\r\nHost: ", head.authority, "\r\n");
+void write_request(Writer& out, const RequestHead& head, const Framing& framing, const Client& client,
+                   const RequestChanges& changes) {
+  const auto* edits = changes.edits;
+  const auto target = changes.target.empty() ? head.target : changes.target;
+  const auto host = edits == nullptr || edits->host().empty() ? head.authority : edits->host();
+  out.put_all(head.method_text, " ", target, " HTTP/1.1\r\nHost: ", host, "\r\n");
+  FieldLines lines(out);
   for (const auto& field : head.fields) {
-    if (goes_to_application(field)) write_field(out, field);
+    if (goes_to_application(field) && !(edits && edits->take(field, lines))) write_field(out, field);
   }
+  if (edits) edits->add(lines);
   if (head.expects_continue) out.put("Expect: 100-continue\r\n");
   write_framing(out, framing);
   if (!head.upgrade.empty() && framing.kind == BodyKind::none) {
@@ -196,7 +202,7 @@ void write_request(Writer& out, const RequestHead& head, const Framing& framing,
 
 void pass_response_fields(FieldSink& out, const ResponseHead& head, const ResponseRewrite& rewrite) {
   for (const auto& field : head.fields) {
-    if (is_ours_or_hop_by_hop(field)) continue;
+    if (is_ours_or_hop_by_hop(field) || (rewrite.edits && rewrite.edits->take(field, out))) continue;
     const bool names_url =
         field.id == FieldId::location || field.id == FieldId::content_location || field.id == FieldId::refresh;
     if (names_url && rewrite.redirects) {
@@ -205,6 +211,7 @@ void pass_response_fields(FieldSink& out, const ResponseHead& head, const Respon
       out.put(field.name, field.value);
     }
   }
+  if (rewrite.edits) rewrite.edits->add(out);
 }
 
 void write_response(Writer& out, const ResponseHead& head, const Framing& framing, Persistence persistence,

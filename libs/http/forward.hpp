@@ -17,15 +17,23 @@ struct Client {
   std::string_view node = {};        // our name in CDN-Loop (P3); empty: none
 };
 
-// The application gets the target as the client sent it (P11), in HTTP/1.1; an upgrade only where there is no body
-// (P7).
-void write_request(Writer& out, const RequestHead& head, const Framing& framing, const Client& client);
+// What rules make of a request.
+struct RequestChanges {
+  std::string_view target = {};       // empty: as the client sent it (P11)
+  const FieldEdits* edits = nullptr;  // null: none
+};
+
+// In HTTP/1.1; an upgrade only where there is no body (P7).
+void write_request(Writer& out, const RequestHead& head, const Framing& framing, const Client& client,
+                   const RequestChanges& changes = {});
 
 struct ResponseRewrite {
   bool redirects = false;          // rewrite Location, Content-Location and Refresh where they name the upstream
   bool https = false;              // the scheme that the client used
   std::string_view authority;      // what the client called us
   std::string_view upstream_port;  // the instance's; it listens on a loopback address
+  std::string_view prefix = {};       // that the application does not know of: paths in redirects are given it (P10)
+  const FieldEdits* edits = nullptr;  // null: none
 };
 
 // How the connection to the client goes on after this answer.

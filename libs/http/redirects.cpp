@@ -19,17 +19,26 @@ bool names_upstream(std::string_view text, const ResponseRewrite& rewrite) {
   return named->port.empty() || named->port == "80" || named->port == rewrite.upstream_port;
 }
 
+// The prefix of a path that has it not. "//host" is no path.
+std::string_view missing_prefix(std::string_view path, std::string_view prefix) {
+  if (!path.starts_with('/') || path.starts_with("//")) return {};
+  const auto rest = path.starts_with(prefix) ? path.substr(prefix.size()) : "x";
+  const bool has_it = rest.empty() || rest[0] == '/' || rest[0] == '?' || rest[0] == '#';
+  return has_it ? std::string_view() : prefix;
+}
+
 }  // namespace
 
 RewrittenUrl rewrite_url(std::string_view url, const ResponseRewrite& rewrite) {
   constexpr std::string_view kHttp = "http://";
-  if (!istarts_with(url, kHttp) || rewrite.authority.empty()) return {{}, {}, url};
+  if (!rewrite.prefix.empty() && url.starts_with('/')) return {{}, {}, missing_prefix(url, rewrite.prefix), url};
+  if (!istarts_with(url, kHttp) || rewrite.authority.empty()) return {{}, {}, {}, url};
   const auto after = url.substr(kHttp.size());
   const auto end = after.find_first_of("/?#");
   const auto authority = after.substr(0, end);
-  if (!names_upstream(authority, rewrite)) return {{}, {}, url};
-  return {rewrite.https ? "https://" : "http://", rewrite.authority,
-          end == std::string_view::npos ? std::string_view() : after.substr(end)};
+  if (!names_upstream(authority, rewrite)) return {{}, {}, {}, url};
+  const auto rest = end == std::string_view::npos ? std::string_view() : after.substr(end);
+  return {rewrite.https ? "https://" : "http://", rewrite.authority, missing_prefix(rest, rewrite.prefix), rest};
 }
 
 void put_rewritten(FieldSink& out, const Field& field, const ResponseRewrite& rewrite) {
@@ -48,23 +57,10 @@ void put_rewritten(FieldSink& out, const Field& field, const ResponseRewrite& re
     url = url.substr(at, url.size() - at - after.size());
   }
   const auto changed = rewrite_url(url, rewrite);
-  if (changed.scheme.empty()) return out.put(field.name, field.value);
+  if (changed.scheme.empty() && changed.prefix.empty()) return out.put(field.name, field.value);
   std::string value;
-  for (const auto part : {before, changed.scheme, changed.authority, changed.rest, after}) value.append(part);
+  for (const auto part : {before, changed.scheme, changed.authority, changed.prefix, changed.rest, after}) value.append(part);
   out.put(field.name, value);
-}
-
-std::string https_location(HttpsRedirect kind, const RequestHead& head, std::uint16_t https_port) {
-  const auto authority = split_authority(head.authority);
-  std::string url = "https://";
-  if (authority) url += authority->host;
-  if (https_port != 443) url += ":" + std::to_string(https_port);
-  switch (kind) {
-    case HttpsRedirect::off:
-    case HttpsRedirect::same_uri: url += head.target == "*" ? std::string_view("/") : head.target; break;
-    case HttpsRedirect::home: url += "/"; break;
-  }
-  return url;
 }
 
 }  // namespace fleet::http

@@ -4,8 +4,10 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/rand.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -23,6 +25,13 @@ bool verify(const std::string& hash, const std::string& password) {
 double seconds(std::chrono::steady_clock::duration time) { return std::chrono::duration<double>(time).count(); }
 
 }  // namespace
+
+std::string Logins::secret() {
+  std::string bytes(32, '\0');
+  const bool made = ::RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size())) == 1;
+  if (!made) std::abort();  // without it verdicts could be forged
+  return bytes;
+}
 
 std::size_t Logins::First8::operator()(const Digest& digest) const {
   std::size_t value = 0;

@@ -25,8 +25,8 @@ class Logins {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
-  // `secret`: random, and this process's own.
   explicit Logins(std::string secret) : secret_(std::move(secret)) {}
+  static std::string secret();  // random: each process has its own
 
   Login check(const Users& users, std::string_view authorization, const IpAddress& from, Time now);
 

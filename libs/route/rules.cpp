@@ -128,7 +128,7 @@ Result<std::shared_ptr<const CompiledRules>> compile(const Rules& rules, Files& 
   if (rules.auth.enabled && !rules.auth.users.empty()) {
     TRY(made->users, files.users(rules.auth.users));
   }
-  made->realm = rules.auth.realm;
+  made->challenge = "Basic realm=\"" + rules.auth.realm + "\", charset=\"UTF-8\"";
   made->allow = AddressSet::of(rules.access.allow);
   made->allow_only = !rules.access.allow.empty();
   made->deny = AddressSet::of(rules.access.deny);

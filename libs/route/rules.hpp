@@ -68,7 +68,7 @@ struct CompiledRules {
   std::map<int, Files::Page> pages;  // by status, or by class as 4 and 5
   bool intercept = false;
   std::shared_ptr<const Users> users;  // null: nobody is asked
-  std::string realm;
+  std::string challenge;               // the value of WWW-Authenticate
   AddressSet allow, deny;
   bool allow_only = false;  // somebody is in allow
   std::string hsts;         // the field's value; empty: none

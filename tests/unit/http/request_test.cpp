@@ -4,7 +4,6 @@
 #include <string>
 
 #include "http/redirects.hpp"
-#include "http/route_index.hpp"
 
 namespace fleet::http {
 namespace {
@@ -67,61 +66,6 @@ TEST(HttpForward, P8QuotesIpv6AndTellsThePortThatTheClientUsed) {
   EXPECT_NE(text.find("X-Forwarded-For: 2001:db8::1\r\n"), std::string::npos);
   EXPECT_NE(text.find("X-Forwarded-Port: 8080\r\n"), std::string::npos);
   EXPECT_NE(text.find("Forwarded: for=\"[2001:db8::1]\";host=\"h:8080\";proto=http\r\n"), std::string::npos);
-}
-
-TEST(HttpRedirects, SendsClientsToHttpsAsConfigured) {
-  const std::string text = "GET /a?b HTTP/1.1\r\nHost: Shop.example:8080\r\n\r\n";
-  RequestHead head;
-  ASSERT_TRUE(parse_request(text, head));
-  EXPECT_EQ(https_location(HttpsRedirect::same_uri, head, 443), "https://Shop.example/a?b");
-  EXPECT_EQ(https_location(HttpsRedirect::same_uri, head, 8443), "https://Shop.example:8443/a?b");
-  EXPECT_EQ(https_location(HttpsRedirect::home, head, 443), "https://Shop.example/");
-  EXPECT_EQ(https_redirect_status(Method::get), 301);
-  EXPECT_EQ(https_redirect_status(Method::head), 301);
-  EXPECT_EQ(https_redirect_status(Method::post), 308);
-}
-
-Route route(std::vector<std::string> hosts, std::string path) {
-  Route made;
-  made.hosts = std::move(hosts);
-  made.path = std::move(path);
-  return made;
-}
-
-TEST(HttpRoutes, TakesTheLongestPathOfTheExactHostElseOfAnyHost) {
-  const RouteIndex index(
-      {route({"a"}, "/"), route({"a"}, "/api"), route({"a", "b"}, "/api/v2/"), route({}, "/"), route({"c"}, "/only")});
-  EXPECT_EQ(index.match("a", "/x"), 0u);
-  EXPECT_EQ(index.match("a", "/api"), 1u);
-  EXPECT_EQ(index.match("a", "/api/"), 1u);
-  EXPECT_EQ(index.match("a", "/apix"), 0u);
-  EXPECT_EQ(index.match("a", "/api/v2"), 2u);
-  EXPECT_EQ(index.match("b", "/api/v2/x"), 2u);
-  EXPECT_EQ(index.match("b", "/x"), 3u);
-  EXPECT_EQ(index.match("c", "/x"), 3u);
-  EXPECT_EQ(index.match("nobody", "/only"), 3u);
-  EXPECT_EQ(RouteIndex({route({"a"}, "/api")}).match("a", "/"), std::nullopt);
-  EXPECT_EQ(RouteIndex().match("a", "/"), std::nullopt);
-}
-
-TEST(HttpRoutes, MatchesHostsWithoutCasePortOrFinalDot) {
-  std::string scratch;
-  EXPECT_EQ(matching_host("Shop.Example.COM:8443", scratch), "shop.example.com");
-  EXPECT_EQ(matching_host("shop.example.com.", scratch), "shop.example.com");
-  EXPECT_EQ(matching_host("[::1]:80", scratch), "[::1]");
-  EXPECT_EQ(matching_host("", scratch), "");
-}
-
-TEST(HttpRoutes, P11MatchesThePathDecodedOnce) {
-  std::string scratch;
-  EXPECT_EQ(*matching_path("/a%62c?d=%20", scratch), "/abc");
-  EXPECT_EQ(*matching_path("/a%2fb", scratch), "/a/b");
-  EXPECT_EQ(*matching_path("/%252e", scratch), "/%2e");
-  EXPECT_EQ(*matching_path("*", scratch), "/");
-  EXPECT_EQ(*matching_path("/a/../b", scratch), "/a/../b");
-  for (const char* bad : {"/%00", "/a%0", "/%zz", "/%", "/..", "/../x", "/a/../../x", "/%2e%2e/x", "/a/..%2f../x"}) {
-    EXPECT_FALSE(matching_path(bad, scratch)) << bad;
-  }
 }
 
 }  // namespace
