@@ -55,7 +55,7 @@ class Store {
   Result<std::vector<api::EventView>> events(std::size_t newest);  // oldest first
   Result<> prune_events(std::size_t keep);
 
-  // Small facts: "generation", "next_deployment", "clock_ms", "boot_id".
+  // Small facts: "generation", "next_deployment", "clock_ms", "boot_id", "figures".
   Result<> put(const std::string& key, const std::string& value);
   Result<std::string> get(const std::string& key);  // empty: none
 

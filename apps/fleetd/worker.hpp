@@ -24,8 +24,10 @@ struct Workers::Worker {
   std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now(), table_sent{};
   std::set<std::string> drained;
   wire::Stats stats;
+  FigureSums figures;
   bool stats_asked = false;
-  std::optional<std::string> keys_answer;
+  std::uint32_t keys_sent = 0, keys_acked = 0;  // over this link
+  wire::KeysAck keys_answer;                    // the last
 
   void kill() {
     if (shim) shim->stop(SIGKILL, milliseconds(0));

@@ -25,6 +25,7 @@ void Workers::set_stats(Worker& worker, wire::Stats stats) {
     if (std::ranges::none_of(stats.targets, same)) add(past_[old.app], old);
   }
   worker.stats = std::move(stats);
+  if (!worker.over) fleet::take(worker.figures, worker.stats);
 }
 
 void Workers::add(Totals& totals, const wire::TargetStats& stats) {
@@ -44,6 +45,55 @@ Totals Workers::totals(const std::string& app) const {
     }
   }
   return sum;
+}
+
+void Workers::take_figures(Worker& worker, const wire::Figures& told) {
+  fleet::take(worker.figures, past_figures_, told);
+  if (std::ranges::any_of(told.releases, &wire::ReleaseFigures::last)) keep_figures();
+}
+
+void Workers::keep_figures() {
+  KeptFigures kept;
+  kept.past = past_figures_;
+  for (const auto& worker : all_) kept.workers.push_back(worker->id);
+  events_.keep(kept);
+}
+
+void Workers::restore(KeptFigures kept) {
+  const auto is_here = [this](const std::string& id) {
+    return std::ranges::any_of(all_, [&](const auto& worker) { return worker->id == id; });
+  };
+  if (std::ranges::all_of(kept.workers, is_here)) past_figures_ = std::move(kept.past);
+  keep_figures();
+}
+
+void Workers::forget_figures(const std::function<bool(const std::string& key)>& wanted) {
+  std::erase_if(past_figures_.releases, [&](const auto& entry) { return !wanted(entry.first); });
+}
+
+FigureSums Workers::figures() const {
+  auto sums = past_figures_;
+  for (const auto& worker : all_) fleet::add(sums, worker->figures);
+  return sums;
+}
+
+std::map<std::uint32_t, std::uint64_t> Workers::generations() const {
+  std::map<std::uint32_t, std::uint64_t> by_slot;
+  for (std::uint32_t number = 0; number < slots_.size(); ++number) {
+    const auto& worker = slots_[number]->worker;
+    if (slots_[number]->wanted) by_slot[number] = worker ? worker->acked : 0;
+  }
+  return by_slot;
+}
+
+wire::Stats Workers::now() const {
+  wire::Stats all;
+  for (const auto& worker : all_) {
+    all.connections += worker->stats.connections;
+    all.held += worker->stats.held;
+    all.targets.insert(all.targets.end(), worker->stats.targets.begin(), worker->stats.targets.end());
+  }
+  return all;
 }
 
 std::uint32_t Workers::in_flight(const std::string& id) const {

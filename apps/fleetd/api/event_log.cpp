@@ -28,6 +28,7 @@ const EventView& EventLog::publish(EventView event) {
   } else {
     event.seq = ++last_seq_;
   }
+  ++counts_[{event.app.value_or(""), event.type, event.data.outcome}];
   if (event.type == EventType::deployment_finished) progress_.erase(event.deployment.value_or(0));
   const EventView& kept = keep(std::move(event));
   for (auto* reader : readers_) reader->wake_.cancel();

@@ -40,6 +40,15 @@ class EventLog {
   // The newest `limit` that pass, oldest first.
   std::vector<EventView> kept(const EventFilter& filter, std::size_t limit) const;
 
+  // How many of each kind were published since fleetd began, by app; those of deployments that are over by outcome too.
+  struct Kind {
+    std::string app;  // empty: of none
+    EventType type = EventType::app_state;
+    std::optional<Outcome> outcome = {};
+    auto operator<=>(const Kind&) const = default;
+  };
+  const std::map<Kind, std::uint64_t>& counts() const { return counts_; }
+
   std::uint64_t last_seq() const { return last_seq_; }
   net::asio::io_context& context() { return io_; }
 
@@ -56,6 +65,7 @@ class EventLog {
   std::map<std::uint64_t, EventView> ring_;         // by place
   std::map<DeploymentId, std::uint64_t> progress_;  // place of the newest progress of a deployment
   std::set<class EventReader*> readers_;
+  std::map<Kind, std::uint64_t> counts_;
 };
 
 // One reader's place. It may outlive the log, as what is suspended in an io_context does, but not be asked any more.

@@ -24,6 +24,9 @@ class FakeBackend : public Backend {
 
   bool is_ready() override { return ready; }
   StatusView status() override { return status_view; }
+  net::Task<std::string> metrics(MetricsFormat format) override {
+    co_return format == MetricsFormat::openmetrics ? "# EOF\n" : "up 1\n";
+  }
   Result<DeploymentView> deployment(DeploymentId id) override {
     const auto found = deployments.find(id);
     if (found == deployments.end()) return fail(ErrorKind::not_found, "no such deployment: " + std::to_string(id));
@@ -49,6 +52,22 @@ class FakeBackend : public Backend {
   }
   Result<DeploymentId> restart(const std::string& app, const std::string& by) override {
     return begin("restart " + app + " by " + by);
+  }
+  net::Task<Result<HoldView>> hold(std::string app, milliseconds at_most, std::string by) override {
+    asked.push_back("hold " + app + " for " + std::to_string(at_most.count()) + " by " + by);
+    HoldView view;
+    view.app = app;
+    view.held_until = "2026-11-23T00:00:30.000Z";
+    view.in_flight = 3;
+    if (error) co_return std::unexpected(*error);
+    co_return view;
+  }
+  net::Task<Result<HoldView>> unhold(std::string app, std::string by) override {
+    asked.push_back("unhold " + app + " by " + by);
+    HoldView view;
+    view.app = app;
+    if (error) co_return std::unexpected(*error);
+    co_return view;
   }
   Result<> abort(DeploymentId id, const std::string& by) override {
     asked.push_back("abort " + std::to_string(id) + " by " + by);

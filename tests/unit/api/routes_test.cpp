@@ -141,7 +141,7 @@ TEST_F(RoutesTest, ShowsUrlsWithoutTheirSecrets) {
 
 TEST_F(RoutesTest, KnowsNoOtherPathsAndSaysWhichMethodsThereAre) {
   for (const char* target :
-       {"/", "/v1", "/v1/apps/shop", "/v1/apps//logs", "/v1/status/", "/metrics", "/v1/apps/a/b/logs"}) {
+       {"/", "/v1", "/v1/apps/shop", "/v1/apps//logs", "/v1/status/", "/metrics/", "/v1/apps/a/b/logs"}) {
     EXPECT_EQ(ask(request("GET", target)).status, 404u) << target;
   }
   const auto response = ask(request("DELETE", "/v1/status"));
@@ -153,7 +153,7 @@ TEST_F(RoutesTest, KnowsNoOtherPathsAndSaysWhichMethodsThereAre) {
   EXPECT_EQ(ask(request("GET", "/v1/events?app=a&app=b")).status, 400u);
 }
 
-TEST_F(RoutesTest, OpensOnlyStatusAndHealthToStrangersOnTcp) {
+TEST_F(RoutesTest, OpensOnlyStatusMetricsAndHealthToStrangersOnTcp) {
   policy.token_digest = sha256("0123456789abcdef");
   for (const auto& route : routes()) {
     Request asked = request(std::string(route.method), "");
@@ -161,7 +161,7 @@ TEST_F(RoutesTest, OpensOnlyStatusAndHealthToStrangersOnTcp) {
       if (c != '{' && c != '}') asked.target += c;
     }
     asked.peer = Peer{Transport::tcp, false, "anonymous"};
-    const bool open = route.path == "/healthz" || route.path == "/v1/status";
+    const bool open = route.path == "/healthz" || route.path == "/metrics" || route.path == "/v1/status";
     Request with_token = asked, with_wrong_token = asked;
     with_token.authorization = "Bearer 0123456789abcdef";
     with_wrong_token.authorization = "Bearer 0123456789abcdeg";
@@ -170,6 +170,17 @@ TEST_F(RoutesTest, OpensOnlyStatusAndHealthToStrangersOnTcp) {
     EXPECT_EQ(with_token.peer.who, "token");
     EXPECT_EQ(admit(with_wrong_token, policy).refusal->status, 401u) << route.path;
   }
+}
+
+TEST_F(RoutesTest, AnswersMetricsInTheFormatThatIsAccepted) {
+  Request asked = request("GET", "/metrics");
+  const auto plain = ask(asked);
+  EXPECT_EQ(plain.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_EQ(plain.body, "up 1\n");
+  asked.accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+  const auto open = ask(asked);
+  EXPECT_EQ(open.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  EXPECT_EQ(open.body, "# EOF\n");
 }
 
 TEST_F(RoutesTest, RefusesALocalUserWhoIsNoOperator) {
