@@ -11,6 +11,7 @@
 
 #include "core/log.hpp"
 #include "sandbox.hpp"
+#include "tls_memory.hpp"
 #include "worker.hpp"
 
 namespace {
@@ -78,6 +79,7 @@ class DrainOnSignal final : proxy::ReadinessListener {
 }  // namespace
 
 int main(int argc, char** argv) {
+  proxy::give_openssl_memory();
   proxy::WorkerOptions options;
   CLI::App cli{"fleet-proxy: one worker of fleet's reverse proxy; started by fleetd"};
   cli.set_version_flag("--version", "fleet-proxy " FLEET_VERSION);

@@ -27,6 +27,16 @@ socklen_t fill_address(const Endpoint& endpoint, sockaddr_storage& out) {
   return 0;
 }
 
+// A connection idle for less is taken without asking the kernel: the loop has looked at it not long before, and what may
+// be repeated is (R2). Applications that close idle connections wait for longer.
+constexpr std::chrono::milliseconds kMoment{5};
+
+// R4: an end, or bytes (R12), that the loop has not been told of yet show here.
+bool is_silent(const Socket& socket) {
+  char byte = 0;
+  return ::recv(socket.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
 }  // namespace
 
 void Upstream::on_ready() {
@@ -85,23 +95,22 @@ wire::TargetStats Target::stats() const {
   return stats;
 }
 
-std::unique_ptr<Upstream> Target::take_idle(Clock::time_point now, std::chrono::milliseconds oldest) {
+std::unique_ptr<Upstream> Target::take_idle(Clock::time_point now, std::chrono::milliseconds oldest, bool certain) {
   while (!idle_.empty()) {
-    if (now - idle_.back()->idle_since > oldest) return nullptr;  // the others are older still
+    const auto idle_for = now - idle_.back()->idle_since;
+    if (idle_for > oldest) return nullptr;  // the others are older still
     auto upstream = std::move(idle_.back());
     idle_.pop_back();
-    // R4: an end that the loop has not been told of yet shows here.
-    char byte = 0;
-    if (::recv(upstream->stream.socket().fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN) continue;
-    upstream->stream.socket().set_listener(nullptr);
-    upstream->stream.socket().readable = false;
+    auto& socket = upstream->stream.socket();
+    if ((certain || idle_for > kMoment) && !is_silent(socket)) continue;
+    socket.set_listener(nullptr);
     return upstream;
   }
   return nullptr;
 }
 
 void Target::give_back(std::unique_ptr<Upstream> upstream, Clock::time_point now) {
-  if (!takes_requests()) return;
+  if (!takes_requests() || upstream->stream.socket().readable) return;
   if (idle_.size() >= Limits::kPoolSize) idle_.erase(idle_.begin());
   upstream->idle_since = now;
   upstream->pooled();

@@ -86,8 +86,9 @@ class Target : public std::enable_shared_from_this<Target> {
   std::uint32_t in_flight() const { return static_cast<std::uint32_t>(claims_.size()); }
   wire::TargetStats stats() const;
 
-  // The connection used last, or null. `oldest`: one that has been idle for longer is not given.
-  std::unique_ptr<Upstream> take_idle(Clock::time_point now, std::chrono::milliseconds oldest);
+  // The connection used last, or null. `oldest`: one that has been idle for longer is not given. `certain`: the kernel
+  // is asked whether its end has come; otherwise only of one that has been idle for more than a moment.
+  std::unique_ptr<Upstream> take_idle(Clock::time_point now, std::chrono::milliseconds oldest, bool certain);
   void give_back(std::unique_ptr<Upstream> upstream, Clock::time_point now);
   void discard(Upstream& upstream);
   void close_idle_since(Clock::time_point before);

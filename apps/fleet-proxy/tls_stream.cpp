@@ -120,6 +120,7 @@ long TlsStream::bio_control(BIO* bio, int command, long, void*) {
 // ---- the socket's side
 
 bool TlsStream::send_unsent() {
+  if (held_) return true;
   while (!unsent_.empty() && socket_->writable) {
     const ssize_t sent = ::send(socket_->fd(), unsent_.data(), unsent_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent >= 0) {
@@ -133,9 +134,22 @@ bool TlsStream::send_unsent() {
   return unsent_.empty();
 }
 
+void TlsStream::take_held() {
+  if (!std::exchange(held_, false)) return;
+  std::memcpy(outgoing.bytes.data(), unsent_.data(), unsent_.size());
+  outgoing.end = unsent_.size();
+  std::string().swap(unsent_);
+}
+
 // All that is in `outgoing` leaves, or is kept.
 void TlsStream::send_records() {
   if (outgoing.empty()) return;
+  if (std::exchange(held_, false)) {
+    unsent_.append(outgoing.data());
+    outgoing.clear();
+    send_unsent();
+    return;
+  }
   if (unsent_.empty() && socket_->writable) {
     const auto bytes = outgoing.data();
     ssize_t sent = 0;
@@ -184,6 +198,12 @@ IoResult TlsStream::handshake() {
   send_unsent();
   begin_call(incoming.bytes.size());
   const int result = SSL_do_handshake(ssl_);
+  // The ticket goes with the first answer. Before TLS 1.3 the client waits for what comes with it.
+  if (result == 1 && unsent_.empty() && outgoing.end < kRecordExtra * 2 && SSL_version(ssl_) == TLS1_3_VERSION) {
+    unsent_.assign(outgoing.data());
+    held_ = !unsent_.empty();
+    outgoing.clear();
+  }
   end_call();
   if (result != 1 || broken_) return trouble();
   SSL_free_buffers(ssl_);
@@ -218,6 +238,7 @@ IoResult TlsStream::read(char* to, std::size_t room) {
 
 IoResult TlsStream::write(std::string_view bytes) {
   if (!send_unsent()) return {broken_ ? IoStatus::failed : IoStatus::again};
+  take_held();
   if (owed_ > 0) return {IoStatus::done, std::exchange(owed_, 0)};
   struct End {
     std::size_t given, sent;  // offsets in `bytes` and in `outgoing` where a record ends
@@ -247,6 +268,7 @@ IoResult TlsStream::write(std::string_view bytes) {
 }
 
 void TlsStream::end_output() {
+  take_held();
   if (!broken_ && SSL_is_init_finished(ssl_)) SSL_shutdown(ssl_);
   send_records();
   ERR_clear_error();
@@ -254,7 +276,7 @@ void TlsStream::end_output() {
 }
 
 bool TlsStream::can_read() const {
-  return socket_->readable || more_ || !ahead_.empty() || (!unsent_.empty() && socket_->writable);
+  return socket_->readable || more_ || !ahead_.empty() || (!unsent_.empty() && !held_ && socket_->writable);
 }
 
 std::string_view TlsStream::tls_version() const { return SSL_get_version(ssl_); }

@@ -37,12 +37,14 @@ class TlsStream final : public Stream {
 
   IoResult trouble();
   bool send_unsent();  // false: some is left, or the socket broke
+  void take_held();
   void send_records();
 
   std::shared_ptr<const TlsContexts> contexts_;
   SSL* ssl_;
   std::string ahead_;      // came, and OpenSSL has not asked for it yet
   std::string unsent_;     // records that the socket did not take
+  bool held_ = false;      // unsent_ is what need not leave before an answer does
   std::size_t owed_ = 0;   // bytes in unsent_, as write() was given them, that were not reported as done
   std::size_t window_ = 0;  // how much may be read from the socket now
   bool small_next_ = true;  // the next record is the first of an answer
