@@ -42,7 +42,7 @@ void Loop::run() {
 }
 
 int Loop::patience() const {
-  if (!yielded_.empty()) return 0;
+  if (!yielded_.empty() || !ending_.empty()) return 0;
   const auto now = Clock::now();
   if (watchdog.idle() && now >= active_until_) return -1;
   if (now >= next_tick_) return 0;

@@ -43,6 +43,8 @@ class Stream {
   void arm_write() {}
 
   virtual std::string_view tls_version() const { return {}; }  // empty: not encrypted
+  virtual std::string_view protocol() const { return {}; }     // agreed on by ALPN; empty: none
+  virtual bool tls_resumed() const { return false; }
   Socket& socket() { return *socket_; }
 
  protected:

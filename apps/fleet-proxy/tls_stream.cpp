@@ -281,4 +281,11 @@ bool TlsStream::can_read() const {
 
 std::string_view TlsStream::tls_version() const { return SSL_get_version(ssl_); }
 
+std::string_view TlsStream::protocol() const {
+  const unsigned char* name = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(ssl_, &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
+}
+
 }  // namespace fleet::proxy

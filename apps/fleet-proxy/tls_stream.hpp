@@ -25,6 +25,8 @@ class TlsStream final : public Stream {
   bool can_read() const override;
   bool can_write() const override { return socket_->writable; }
   std::string_view tls_version() const override;
+  std::string_view protocol() const override;
+  bool tls_resumed() const override { return SSL_session_reused(ssl_) == 1; }
 
  private:
   static BIO_METHOD* bio_method();
