@@ -7,6 +7,7 @@
 
 #include "core/json.hpp"
 #include "served_backend.hpp"
+#include "support/certificates/certificates.hpp"
 #include "support/process.hpp"
 
 namespace fleet::api {
@@ -300,9 +301,33 @@ TEST_F(Fleetctl, ChecksAConfigurationWithoutADaemon) {
   EXPECT_EQ(bad.code, 2);
   EXPECT_THAT(bad.err, StartsWith(file + ":2:1: "));
   EXPECT_THAT(bad.out, IsEmpty());
-  const auto good = run({"config", "check", FLEET_SOURCE_DIR "/tests/fixtures/config/shop.toml"});
+  std::ofstream(file) << "[app.shop]\ncommand = [\"./server\"]\n";
+  const auto good = run({"config", "check", file});
   EXPECT_EQ(good.code, 0) << good.err;
   EXPECT_THAT(good.out, HasSubstr(": ok, 1 app"));
+}
+
+TEST_F(Fleetctl, ChecksCertificatesToo) {
+  fleetd.close();
+  const std::string file = fleetd.directory() + "/fleet.toml";
+  std::ofstream(file) << "[[tls]]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n";
+  const auto missing = run({"config", "check", file});
+  EXPECT_EQ(missing.code, 2);
+  EXPECT_THAT(missing.err, HasSubstr("fleet.toml: tls #1: cannot open " + fleetd.directory() + "/a.pem: no such file"));
+  const auto root = test::make_root("Root");
+  const auto middle = test::make_intermediate("R1", root);
+  const auto leaf = test::make_leaf("shop.test", middle);
+  std::ofstream(fleetd.directory() + "/a.pem") << leaf.certificate;
+  std::ofstream(fleetd.directory() + "/a.key") << leaf.key;
+  const auto incomplete = run({"config", "check", file});
+  EXPECT_EQ(incomplete.code, 2);
+  EXPECT_THAT(incomplete.err, HasSubstr("a.pem: incomplete chain: intermediate \"R1\" is missing"));
+  std::ofstream(fleetd.directory() + "/a.pem") << leaf.with({middle, root});
+  const auto good = run({"config", "check", file});
+  EXPECT_EQ(good.code, 0) << good.err;
+  EXPECT_THAT(good.err, HasSubstr("warning: " + file + ": tls #1: " + fleetd.directory() + "/a.key: everybody"));
+  const auto json = run({"--json", "config", "check", file});
+  EXPECT_THAT(json.out, HasSubstr(R"("ok":true,"problems":[],"warnings":[")"));
 }
 
 TEST_F(Fleetctl, ReachesFleetdOverTcpWithItsToken) {

@@ -43,12 +43,19 @@ Client::Client(std::uint16_t port, std::optional<Tls> tls, const std::string& ip
     SSL_set_fd(ssl_, fd_.get());
     ::send(fd_.get(), tls->preamble.data(), tls->preamble.size(), MSG_NOSIGNAL);
     if (!tls->server_name.empty()) SSL_set_tlsext_host_name(ssl_, tls->server_name.c_str());
+    const auto offer = static_cast<char>(tls->protocol.size()) + tls->protocol;
+    if (offer.size() > 1) {
+      SSL_set_alpn_protos(ssl_, reinterpret_cast<const unsigned char*>(offer.data()), static_cast<unsigned>(offer.size()));
+    }
+    if (tls->signatures) SSL_set1_sigalgs_list(ssl_, tls->signatures);
+    if (tls->session) SSL_set_session(ssl_, tls->session);
     if (SSL_connect(ssl_) != 1) return;
   }
   connected_ = true;
 }
 
 Client::~Client() {
+  if (ssl_) SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);  // else its session cannot be resumed
   SSL_free(ssl_);
   SSL_CTX_free(context_);
 }
@@ -156,6 +163,18 @@ void Client::reset() {
   const linger hard{1, 0};
   ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
   fd_.reset();
+}
+
+std::string Client::application_protocol() const {
+  const unsigned char* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl_, &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
+}
+
+std::string Client::key_kind() const {
+  X509* certificate = ssl_ ? SSL_get0_peer_certificate(ssl_) : nullptr;
+  return certificate ? EVP_PKEY_get0_type_name(X509_get0_pubkey(certificate)) : "";
 }
 
 std::string Client::certificate_name() const {

@@ -24,7 +24,10 @@ class Client {
  public:
   struct Tls {
     std::string server_name;
+    const char* signatures = nullptr;  // as SSL_set1_sigalgs_list
+    SSL_SESSION* session = nullptr;    // to resume
     std::string preamble = {};  // sent before the handshake
+    std::string protocol = {};  // asked for by ALPN
   };
   explicit Client(std::uint16_t port, std::optional<Tls> tls = {}, const std::string& address = "127.0.0.1");
   ~Client();
@@ -42,6 +45,10 @@ class Client {
   void end_output();
   void reset();
   std::string certificate_name() const;
+  std::string key_kind() const;   // of the certificate: "RSA", "EC"; empty: none was shown
+  bool resumed() const { return SSL_session_reused(ssl_) == 1; }
+  SSL_SESSION* session() const { return SSL_get1_session(ssl_); }
+  std::string application_protocol() const;  // agreed on by ALPN
   std::string interim;
   int fd() const { return fd_.get(); }
 

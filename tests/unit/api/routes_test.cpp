@@ -125,6 +125,16 @@ TEST_F(RoutesTest, PassesOnEveryOtherWish) {
                                          "shutdown with apps"));
 }
 
+TEST_F(RoutesTest, SaysAfterAReloadWhichCertificatesWereRefused) {
+  EXPECT_THAT(ask(request("POST", "/v1/reload")).body, HasSubstr(R"("message":"configuration reloaded")"));
+  CertificateView good, bad;
+  bad.state = CertificateState::former;
+  bad.problem = "/a.pem: has expired";
+  backend.status_view.certificates = {good, bad};
+  EXPECT_THAT(ask(request("POST", "/v1/reload")).body,
+              HasSubstr(R"("message":"configuration reloaded; certificate former: /a.pem: has expired")"));
+}
+
 TEST_F(RoutesTest, ShowsUrlsWithoutTheirSecrets) {
   AppView app;
   app.release_url = "https://me:pw@b/s.zip?sig=1";

@@ -46,6 +46,28 @@ TEST(Status, IsOneLineForFleetdAndOneForEachApp) {
             "blog  -        idle     0/1            0         0  any host /blog\n");
 }
 
+TEST(Status, SaysThatRequestsAreHeldAndHowTheyGoOn) {
+  auto view = status();
+  view.apps[0].held_until = "2026-11-22T23:31:35.000Z";
+  EXPECT_NE(status_text(view, {}, kNow, {})
+                .find("\nshop: requests are held for 25 s more at most · go on: fleetctl unhold --app shop\n"),
+            std::string::npos)
+      << status_text(view, {}, kNow, {});
+}
+
+TEST(Status, ShowsASocketInPlaceOfThePort) {
+  auto view = status();
+  view.apps[0].instances[0].port = 0;
+  view.apps[0].instances[0].socket = "/run/fleet/http/shop-v43-9";
+  EXPECT_NE(status_text(view, "shop", kNow, {}).find("unix"), std::string::npos);
+}
+
+TEST(HoldText, SaysForHowLongAndWhatIsStillUnderWay) {
+  EXPECT_EQ(hold_text({"shop", "2026-11-22T23:31:40.000Z", 3}, kNow),
+            "requests of shop are held, for 30 s at most; 3 earlier ones in flight");
+  EXPECT_EQ(hold_text({"shop", {}, 3}, kNow), "requests of shop go on");
+}
+
 TEST(Status, AddsWhatIsNotAsItShouldBe) {
   auto view = status();
   view.apps[0].state = AppState::degraded;
@@ -66,6 +88,27 @@ TEST(Status, AddsWhatIsNotAsItShouldBe) {
             "shop-v43-10: backoff for 1 min, 3 restarts · look: fleetctl logs --app shop\n"
             "blog: deploy, deployment 17, in warm, for 3.0 s, by uid 1000\n"
             "worker 1: backoff\n");
+}
+
+TEST(Status, AddsCertificatesThatWantAttention) {
+  auto view = status();
+  view.certificates.resize(5);
+  view.certificates[1].state = api::CertificateState::expiring;
+  view.certificates[1].file = "/b.pem";
+  view.certificates[1].expires_at = "2026-11-26T03:31:10.000Z";
+  view.certificates[2].state = api::CertificateState::expired;
+  view.certificates[2].file = "/c.pem";
+  view.certificates[3].state = api::CertificateState::former;
+  view.certificates[3].problem = "/d.pem: holds no PEM certificate";
+  view.certificates[4].state = api::CertificateState::refused;
+  view.certificates[4].problem = "/e.pem: no such file";
+  const auto text = status_text(view, {}, kNow, {});
+  EXPECT_TRUE(text.ends_with("\n\n"
+                             "certificate expiring: /b.pem, in 3 d 4 h\n"
+                             "certificate expired: /c.pem, renew it\n"
+                             "certificate former: /d.pem: holds no PEM certificate\n"
+                             "certificate refused: /e.pem: no such file\n"))
+      << text;
 }
 
 TEST(Status, OfOneAppHasItsInstances) {

@@ -30,7 +30,7 @@ class CertificateFiles : public TempDir {
   }
   // Writes NAME.pem and NAME.key.
   TlsConfig make(const std::string& name, int until_days = 60) {
-    return put(name, issue({.name = name, .hosts = {name}, .issuer = &root, .until_days = until_days}));
+    return put(name, issue({.name = name, .hosts = {name}, .issuer = &root, .from_days = -60, .until_days = until_days}));
   }
   TlsConfig put(const std::string& name, const Issued& issued) {
     write(name + ".pem", issued.certificate);
@@ -177,6 +177,7 @@ TEST_F(CertificateFiles, ExpirySoonIsSpokenOfAtEachStageOnce) {
   constexpr std::int64_t kDay = 24 * 3600;
   const auto outcome = configure({make("a", 13)});
   EXPECT_THAT(outcome.notices, ElementsAre(notice(Kind::expires, "a.pem: expires on ")));
+  ASSERT_EQ(outcome.notices.size(), 1u);
   EXPECT_THAT(outcome.notices[0].text, AnyOf(HasSubstr("in 12 days (renew it)"), HasSubstr("in 13 days (renew it)")));
   EXPECT_THAT(states(), ElementsAre(State::expiring));
   EXPECT_THAT(certificates.refresh(now).notices, IsEmpty());
@@ -206,7 +207,7 @@ TEST_F(CertificateFiles, AKeyWithAPassphraseIsRefusedAndNobodyIsAsked) {
   std::filesystem::remove(a.key);
   write("a.key", std::string(data, static_cast<std::size_t>(size)));
   BIO_free(out);
-  EXPECT_THAT(configure({a}).notices, ElementsAre(notice(Kind::refused, "a.key: its private key has a passphrase")));
+  EXPECT_THAT(configure({a}, false).notices, ElementsAre(notice(Kind::refused, "a.key: its private key has a passphrase")));
 }
 
 TEST_F(CertificateFiles, WithNoneOneForLocalhostIsMadeOnceAndKept) {
