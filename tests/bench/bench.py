@@ -21,9 +21,9 @@ def read_options():
         prog="scripts/bench", formatter_class=argparse.RawDescriptionHelpFormatter,
         description=textwrap.dedent("""\
             Measures fleet-proxy beside nginx and HAProxy: one worker of each on one core, the origin and the client on
-            the others, in interleaved rounds. CPU time is that of the proxy's own processes (schedstat); ratios are to
-            the better of the two peers of the same round, their median is judged. Installs what is missing, builds the
-            release programs, listens on loopback only and leaves nothing behind."""),
+            the others, in interleaved rounds. CPU time is that of the proxy's own processes (schedstat); ratios are
+            taken round by round to the better of the two peers, their median is judged. Installs what is missing, builds
+            the release programs, listens on loopback only and leaves nothing behind."""),
         epilog=f"cases, and what fleet is held to:\n{listed}\n\n"
                "FLEET_BIN_DIR=DIR measures the programs there instead of building them.")
     parser.add_argument("--quick", action="store_true", help="short rounds, two of each: all cases in under 2 minutes")

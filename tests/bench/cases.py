@@ -128,11 +128,15 @@ def idle_and_busy(scene, options):
     rows, all_outcomes = {}, {}
     names = ["fleet"] if options.quick and "fleet" in scene.names else scene.names
     for proxy in (proxy for proxy in scene.proxies() if proxy.name in names):
+        def busy(subject=proxy):
+            return TLS_SMALL(scene, subject, options.seconds)
+        TLS_SMALL(scene, proxy, options.warm_up)
         pairs = []
-        for _ in range(options.rounds):
-            alone = TLS_SMALL(scene, proxy, options.seconds)
+        for number in range(options.rounds):
+            alone = busy() if number % 2 == 0 else None  # first and second in turn
             with load.idle(scene, TLS_SMALL.url(proxy), idle):
-                pairs.append((alone, TLS_SMALL(scene, proxy, options.seconds)))
+                beside = busy()
+            pairs.append((alone or busy(), beside))
         all_outcomes |= {proxy.name + " alone": [pair[0] for pair in pairs], proxy.name: [pair[1] for pair in pairs]}
         rows[proxy.name] = against(pairs)
     return Found(AGAINST, rows, {}, rows.get("fleet", {}).get("ratio"), [], all_outcomes)

@@ -17,15 +17,13 @@ def interleave(contestants, rounds, once):
 
 
 def ratio(outcomes, figure, mine="fleet"):
-    """Of `mine` to the better of the others, round by round: the median. Less is better."""
-    others = [name for name in outcomes if name != mine]
-    if mine not in outcomes or not others:
+    """Of `mine` to the better of the others: the median of the rounds. Less is better."""
+    each = {name: [outcome.figures()[figure] for outcome in done] for name, done in outcomes.items()}
+    own = each.pop(mine, None)
+    if not own or not each:
         return None
-    each = []
-    for number, outcome in enumerate(outcomes[mine]):
-        best = min(outcomes[name][number].figures()[figure] for name in others)
-        each.append(outcome.figures()[figure] / best if best else 0.0)
-    return statistics.median(each)
+    best = min(each.values(), key=statistics.median)
+    return statistics.median(mine / theirs for mine, theirs in zip(own, best) if theirs)
 
 
 def compared(outcomes):
