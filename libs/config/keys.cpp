@@ -114,6 +114,11 @@ const Keys<ProxyConfig>& proxy_keys() {
       within(kSettings, key("ready_path", &ProxySettings::ready_path, kUrlPath,
                             "GET of this path, of any host, is answered by the proxy itself: 200 when an app is ready, 503 "
                             "when none is or fleet is shutting down. For the health checks of a balancer in front.")),
+      key("access_log_size", &ProxyConfig::access_log_size, Size{},
+          "An app's access.log that has grown so large is put aside as access.log.1, and a new one begun. logrotate(8) may "
+          "do it instead: a file that it has moved away is followed by a new one within seconds, or at once after fleetctl "
+          "reload."),
+      key("access_log_keep", &ProxyConfig::access_log_keep, Integer{0, 1000}, "So many are kept besides."),
       section<ProxyConfig>("timeouts",
                            [](const Node& node, ProxyConfig& proxy, const Context& context) {
                              read_table(node, proxy.settings.timeouts, timeout_keys(), context);
@@ -313,7 +318,10 @@ std::vector<SectionReference> reference() {
                limit_keys()),
       describe("[[tls]]",
                "A certificate for the https listeners; as many as wanted. The server name that the client asks for "
-               "chooses; the first is the default.",
+               "chooses: exactly, then by wildcard, else the first is used. Two of one name, ECDSA and RSA, stand side by "
+               "side. The files are read again when they change. One that is bad, which fleetctl config check finds, is "
+               "refused by itself: its former version stays in use, and so do all others. Of each one's end fleet warns 14 "
+               "and 3 days ahead.",
                tls_keys()),
       describe("[app.NAME]",
                "An application; as many as wanted. NAME has lower-case letters, digits and hyphens, at most 63, and "
