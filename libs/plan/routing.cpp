@@ -33,6 +33,16 @@ bool is_awaited(const AppState& state, const AppConfig& config) {
   });
 }
 
+// Of a path whose rules do nothing there are none.
+std::vector<Rules> rules_of(const AppConfig& config) {
+  std::vector<Rules> rules;
+  Rules own = config.rules, none;
+  own.path = none.path = config.path;
+  if (own != none) rules.push_back(std::move(own));
+  rules.insert(rules.end(), config.routes.begin(), config.routes.end());
+  return rules;
+}
+
 }  // namespace
 
 Route route_of(const AppState& state, const AppConfig& config) {
@@ -42,6 +52,8 @@ Route route_of(const AppState& state, const AppConfig& config) {
   route.path = config.path;
   route.https_redirect = config.https_redirect;
   route.rewrite_redirects = config.rewrite_redirects;
+  route.rules = rules_of(config);
+  route.files = config.files;
   route.access_log = config.access_log;
   route.drain_requests = config.drain.timeout;
   route.drain_streams = config.drain.of_streams();

@@ -107,5 +107,25 @@ TEST(HttpRedirects, P10RewritesContentLocationAndRefresh) {
   EXPECT_EQ(location("5; url=", https, "Refresh"), "5; url=");
 }
 
+TEST(HttpResponse, P10GivesPathsThePrefixThatTheApplicationDoesNotKnowOf) {
+  ResponseRewrite stripped{true, true, "shop.example.com", "20001"};
+  stripped.prefix = "/api";
+  const std::pair<const char*, const char*> cases[] = {
+      {"/login?x", "/api/login?x"},
+      {"/", "/api/"},
+      {"/api", "/api"},
+      {"/api/login", "/api/login"},
+      {"/api?x", "/api?x"},
+      {"/apis", "/api/apis"},
+      {"login", "login"},
+      {"//elsewhere.example/x", "//elsewhere.example/x"},
+      {"http://127.0.0.1:20001/x", "https://shop.example.com/api/x"},
+      {"http://127.0.0.1:20001/api/x", "https://shop.example.com/api/x"},
+      {"http://127.0.0.1:20001", "https://shop.example.com"},
+      {"https://elsewhere.example/x", "https://elsewhere.example/x"},
+  };
+  for (const auto& [from, to] : cases) EXPECT_EQ(location(from, stripped), to) << from;
+}
+
 }  // namespace
 }  // namespace fleet::http

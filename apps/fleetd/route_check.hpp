@@ -1,0 +1,14 @@
+// What a request would get, found out with the table that the workers have and the functions that they use.
+#pragma once
+
+#include "api/backend.hpp"
+#include "core/routes.hpp"
+#include "route/logins.hpp"
+
+namespace fleet {
+
+// Errors (usage): the URL, method, address or headers are none. `https_port`: where redirects to https lead.
+Result<api::RouteView> check_route(const RouteTable& table, const api::RouteQuery& asked, std::uint16_t https_port,
+                                   route::Logins& logins, route::Logins::Time now);
+
+}  // namespace fleet

@@ -1,0 +1,109 @@
+#include "route_check.hpp"
+
+#include <gmock/gmock.h>
+
+namespace fleet {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+
+RouteTable table() {
+  RouteTable made;
+  made.generation = 7;
+  auto& shop = made.routes.emplace_back();
+  shop.app = "shop";
+  shop.hosts = {"shop.example", "*.shop.example"};
+  shop.https_redirect = HttpsRedirect::same_uri;
+  auto& release = shop.releases.emplace_back();
+  release.release = 3;
+  release.targets.resize(2);
+  release.targets[0].id = "shop-v3-1";
+  release.targets[1].id = "shop-v3-2";
+  release.targets[1].state = TargetState::draining;
+  auto& api = shop.rules.emplace_back();
+  api.path = "/api";
+  api.strip_path = true;
+  api.max_body = 5;
+  api.rewrites = {{"^/api/old/(.*)", "/new/$1", 0}, {"^/api/out", "https://else.example/", 302}};
+  api.request_headers.set = {{"X-A", "$client"}};
+  api.response_headers.remove = {"Server"};
+  api.hsts.max_age = std::chrono::hours(1);
+  api.access.deny = {"192.0.2.0/24"};
+  return made;
+}
+
+class RouteCheck : public testing::Test {
+ protected:
+  api::RouteView of(std::string url, std::string method = "GET", std::string headers = "", std::string from = "10.0.0.1") {
+    const auto view = check_route(table(), {std::move(url), std::move(method), std::move(from), std::move(headers)}, 8443, logins, {});
+    EXPECT_TRUE(view) << view.error().text;
+    return view.value_or(api::RouteView{});
+  }
+  std::string problem(std::string url, std::string method = "GET", std::string headers = "", std::string from = "10.0.0.1") {
+    const auto view = check_route(table(), {std::move(url), std::move(method), std::move(from), std::move(headers)}, 8443, logins, {});
+    return view ? "none" : view.error().text;
+  }
+  route::Logins logins{"secret"};
+};
+
+TEST_F(RouteCheck, ShowsWhatTheApplicationGetsAndWhy) {
+  const auto got = of("https://a.shop.example/api/x/../old/%20y?z#f", "POST", "Content-Length: 5\nServer: x\nX-A: mine");
+  EXPECT_EQ(got.generation, 7u);
+  EXPECT_EQ(got.app, "shop");
+  EXPECT_EQ(got.host, "*.shop.example");
+  EXPECT_EQ(got.path, "/api");
+  EXPECT_EQ(got.seen_path, "/api/old/ y");
+  EXPECT_EQ(got.status, std::nullopt);
+  EXPECT_EQ(got.because, "rewrite");
+  EXPECT_EQ(got.rule, "#1 ^/api/old/(.*) -> /new/$1");
+  EXPECT_EQ(got.target, "/new/%20y?z");
+  EXPECT_THAT(got.request_head, Contains("POST /new/%20y?z HTTP/1.1"));
+  EXPECT_THAT(got.request_head, Contains("X-A: 10.0.0.1"));
+  EXPECT_THAT(got.request_head, testing::Not(Contains("X-A: mine")));
+  EXPECT_THAT(got.response_changes, ElementsAre("remove Server", "add Strict-Transport-Security: max-age=3600"));
+  ASSERT_EQ(got.targets.size(), 2u);
+  EXPECT_EQ(got.targets[0], (api::RouteTarget{"shop-v3-1", 3, "ready"}));
+  EXPECT_EQ(got.targets[1].state, "draining");
+  EXPECT_EQ(got.max_body, 5u);
+}
+
+TEST_F(RouteCheck, ShowsWhatFleetAnswersItself) {
+  auto got = of("http://shop.example/x");
+  EXPECT_EQ(got.status, 301u);
+  EXPECT_EQ(got.location, "https://shop.example:8443/x");
+  EXPECT_EQ(got.because, "https_redirect");
+  got = of("https://shop.example/api/out");
+  EXPECT_EQ(got.status, 302u);
+  EXPECT_EQ(got.rule, "#2 ^/api/out -> https://else.example/");
+  got = of("https://shop.example/api/x", "GET", "", "192.0.2.9");
+  EXPECT_EQ(got.status, 403u);
+  EXPECT_EQ(got.reason, "address-denied");
+  got = of("https://shop.example/api/x", "POST", "Content-Length: 6");
+  EXPECT_EQ(got.status, 413u);
+  got = of("https://other.example/");
+  EXPECT_EQ(got.status, 404u);
+  EXPECT_EQ(got.reason, "no-route");
+  EXPECT_EQ(got.app, "");
+  got = of("https://shop.example/..");
+  EXPECT_EQ(got.status, 400u);
+  EXPECT_EQ(got.reason, "bad-target");
+  EXPECT_EQ(of("https://shop.example/", "TRACE").status, 405u);
+  EXPECT_EQ(of("https://shop.example/", "POST", "Content-Length: 1\nTransfer-Encoding: chunked").reason, "conflicting-lengths");
+  EXPECT_EQ(of("https://shop.example").target, "/");
+  EXPECT_EQ(of("https://shop.example?q").target, "/?q");
+}
+
+TEST_F(RouteCheck, RefusesWhatIsNoRequest) {
+  EXPECT_EQ(problem("ftp://x/"), "url: not an http or https URL");
+  EXPECT_EQ(problem("https://"), "url: has no host");
+  EXPECT_EQ(problem("https://x/a b"), "url: has blanks or control characters");
+  EXPECT_EQ(problem("https://x/\r\nX: y"), "url: has blanks or control characters");
+  EXPECT_EQ(problem("https://x/", "G T"), "method: not a method");
+  EXPECT_EQ(problem("https://x/", "GET", "nonsense"), "header: not \"Name: value\"");
+  EXPECT_EQ(problem("https://x/", "GET", "A: b\r\n\r\nC: d"), "header: not \"Name: value\"");
+  EXPECT_EQ(problem("https://x/", "GET", "", "nobody"), "from: not an IP address");
+}
+
+}  // namespace
+}  // namespace fleet
