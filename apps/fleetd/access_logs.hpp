@@ -15,8 +15,8 @@ namespace fleet {
 class AccessLogFiles {
  public:
   struct Rotation {
-    std::uint64_t size = 64u << 20;  // bytes at which a file is put aside
-    std::uint32_t keep = 5;          // files put aside: access.log.1 is the newest
+    std::uint64_t size = 0;  // bytes at which a file is put aside
+    std::uint32_t keep = 0;  // files put aside: access.log.1 is the newest
   };
 
   explicit AccessLogFiles(const Paths& paths) : paths_(paths) {}

@@ -9,8 +9,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <cstdlib>
+#include <random>
 
-#include "certificates.hpp"
 #include "config/load.hpp"
 #include "logs.hpp"
 #include "os/process.hpp"
@@ -25,6 +25,12 @@ constexpr std::size_t kEventsRestored = 4096;
 constexpr auto kWorkersUp = 20s;
 constexpr auto kShimsGreet = 10s;  // all of them; a program whose shim does not is ended
 
+// This fleet, among all that a request may pass through.
+std::string new_node_name() {
+  std::random_device random;
+  return "fleet-" + std::to_string(random());
+}
+
 }  // namespace
 
 Daemon::Daemon(net::asio::io_context& io, std::string config_file, Config config, Paths paths, Store store)
@@ -38,15 +44,19 @@ Daemon::Daemon(net::asio::io_context& io, std::string config_file, Config config
       workers_(io, tasks_, paths_, listeners_,
                Workers::Events{[this](std::uint64_t generation) { executor_->acked(generation); },
                                [this](const std::string& target) { executor_->drained(target); },
-                               [this](api::EventView event) { executor_->report(std::move(event)); }}),
-      server_(io, *this) {}
+                               [this](api::EventView event) { executor_->report(std::move(event)); },
+                               [this](const KeptFigures& kept) { keep_figures(kept); }}),
+      keyring_(
+          io, paths_.tls(), [this](wire::Keys keys) { return workers_.set_keys(std::move(keys)); },
+          [this](api::EventView event) { executor_->report(std::move(event)); }),
+      server_(io, *this),
+      node_(new_node_name()) {}
 
 // ---- coming up -----------------------------------------------------------------------------------------------------
 
 net::Task<Result<>> Daemon::come_up() {
   CO_TRY(auto saved_events, store_.events(kEventsRestored));
   events_.restore(std::move(saved_events));
-  CO_TRY(auto keys, load_keys(config_.tls, !config_.proxy.https.empty(), paths_.tls()));
 
   if (::geteuid() == 0 && !config_.allow_root && !config_.apps.empty()) {
     spdlog::warn("fleetd is root, and so are the applications: run it as its own user, as deploy/systemd does, or accept "
@@ -66,7 +76,11 @@ net::Task<Result<>> Daemon::come_up() {
   executor_->recover(found, last_boot != os::boot_id() ? Since::reboot : nothing_runs ? Since::standstill : Since::away);
   CO_TRYV(store_.put("boot_id", os::boot_id()));
   for (auto& [id, shim] : found) executor_->sweep(id, std::move(shim));
-  workers_.begin(config_.proxy.workers, std::move(keys), executor_->table());
+  restore_figures();
+  workers_.rotate_logs({config_.proxy.access_log_size, config_.proxy.access_log_keep});
+  workers_.set_settings(settings());
+  workers_.begin(config_.proxy.workers, keyring_.begin(config_, workers_.take_held_keys()), executor_->table());
+  tasks_.spawn(keyring_.keep_current());
 
   CO_TRYV(server_.open(paths_.api_socket()));
   paths_.share_api_socket();
@@ -168,6 +182,7 @@ api::StatusView Daemon::status() {
   view.pid = static_cast<std::uint32_t>(::getpid());
   view.started_at = started_at_;
   view.workers = workers_.view();
+  view.certificates = keyring_.view();
   for (const auto* app : executor_->apps()) {
     auto& shown = view.apps.emplace_back();
     shown.name = app->state.name;
@@ -176,6 +191,7 @@ api::StatusView Daemon::status() {
     shown.hosts = app->config.hosts;
     shown.path = app->config.path;
     shown.wanted = app->config.instances;
+    if (app->state.held_until.count() > 0) shown.held_until = executor_->at(app->state.held_until);
     if (const auto releases = executor_->releases(app->state.name)) {
       for (const auto& release : *releases) {
         if (release.number == app->state.current) shown.release_url = release.url;
@@ -215,6 +231,11 @@ Result<api::ReleasesView> Daemon::releases(const std::string& name) {
   return view;
 }
 
+Result<api::RouteView> Daemon::route(const api::RouteQuery& asked) {
+  const auto& https = config_.proxy.https;
+  return check_route(executor_->table(), asked, https.empty() ? 443 : https.front().port, logins_, std::chrono::steady_clock::now());
+}
+
 Result<api::LogsView> Daemon::logs(const std::string& name, const api::LogQuery& query) {
   if (!executor_->app(name)) return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
   return read_logs(paths_, name, query);
@@ -247,6 +268,23 @@ Result<api::DeploymentId> Daemon::restart(const std::string& app, const std::str
 
 Result<> Daemon::abort(api::DeploymentId id, const std::string& requested_by) { return executor_->abort(id, requested_by); }
 
+net::Task<Result<api::HoldView>> Daemon::hold(std::string name, milliseconds at_most, std::string requested_by) {
+  if (!up_) co_return fail(ErrorKind::unreachable, "fleetd is still starting");
+  CO_TRYV(co_await executor_->hold(name, at_most, std::move(requested_by)));
+  co_await workers_.refresh(milliseconds(200));
+  api::HoldView view;
+  view.app = name;
+  if (const auto* app = executor_->app(name)) {
+    if (app->state.held_until.count() > 0) view.held_until = executor_->at(app->state.held_until);
+    for (const auto& instance : app->state.instances) view.in_flight += workers_.in_flight(instance.id);
+  }
+  co_return view;
+}
+
+net::Task<Result<api::HoldView>> Daemon::unhold(std::string name, std::string requested_by) {
+  return hold(std::move(name), milliseconds(0), std::move(requested_by));
+}
+
 // Everything that may be wrong is found out before anything changes.
 net::Task<Result<>> Daemon::reload() {
   if (!up_) co_return fail(ErrorKind::unreachable, "fleetd is still starting");
@@ -265,16 +303,23 @@ net::Task<Result<>> Daemon::reload() {
   co_return taken;
 }
 
+ProxySettings Daemon::settings() const {
+  auto settings = config_.proxy.settings;
+  settings.node = node_;
+  return settings;
+}
+
 net::Task<Result<>> Daemon::take_config(Config config) {
-  CO_TRY(auto keys, load_keys(config.tls, !config.proxy.https.empty(), paths_.tls()));
   CO_TRYV(listeners_.prepare(config.proxy));
   CO_TRYV(server_.configure(config.api));
-  CO_TRYV(co_await workers_.set_keys(std::move(keys)));
   CO_TRYV(executor_->configure(config));
   config_ = std::move(config);
+  workers_.set_settings(settings());
   listeners_.drop_others(config_.proxy);
   listeners_.keep_with_systemd();
+  co_await keyring_.configure(config_);
   workers_.configure(config_.proxy.workers);
+  workers_.rotate_logs({config_.proxy.access_log_size, config_.proxy.access_log_keep});
   spdlog::info("configuration reloaded file={}", config_file_);
   api::EventView event;
   event.type = api::EventType::config_reloaded;

@@ -8,9 +8,11 @@
 #include "api/server.hpp"
 #include "core/config.hpp"
 #include "executor.hpp"
+#include "keyring.hpp"
 #include "listeners.hpp"
 #include "net/task_group.hpp"
 #include "paths.hpp"
+#include "route_check.hpp"
 #include "store.hpp"
 #include "workers.hpp"
 
@@ -20,8 +22,8 @@ class Daemon final : public api::Backend {
  public:
   Daemon(net::asio::io_context& io, std::string config_file, Config config, Paths paths, Store store);
 
-  // From whatever runs to READY. Errors: an address that cannot be bound, a certificate that does not hold, a state
-  // that cannot be read. What runs is not touched by a failure.
+  // From whatever runs to READY. Errors: an address that cannot be bound, a state that cannot be read. What runs is not
+  // touched by a failure.
   net::Task<Result<>> come_up();
 
   // Handles SIGTERM and SIGINT (end, leave everything running) and SIGHUP (reload).
@@ -29,14 +31,18 @@ class Daemon final : public api::Backend {
 
   bool is_ready() override { return ready_; }
   api::StatusView status() override;
+  net::Task<std::string> metrics(api::MetricsFormat format) override;
   Result<api::DeploymentView> deployment(api::DeploymentId id) override;
   Result<api::ReleasesView> releases(const std::string& app) override;
+  Result<api::RouteView> route(const api::RouteQuery& asked) override;
   Result<api::LogsView> logs(const std::string& app, const api::LogQuery& query) override;
   Result<api::DeploymentId> deploy(const std::string& app, api::DeployRequest request) override;
   Result<api::DeploymentId> rollback(const std::string& app, std::optional<std::uint64_t> release,
                                      const std::string& requested_by) override;
   Result<api::DeploymentId> restart(const std::string& app, const std::string& requested_by) override;
   Result<> abort(api::DeploymentId id, const std::string& requested_by) override;
+  net::Task<Result<api::HoldView>> hold(std::string app, milliseconds at_most, std::string requested_by) override;
+  net::Task<Result<api::HoldView>> unhold(std::string app, std::string requested_by) override;
   net::Task<Result<>> reload() override;
   void shutdown(bool stop_apps) override;
   api::EventLog& events() override { return events_; }
@@ -44,8 +50,11 @@ class Daemon final : public api::Backend {
  private:
   net::Task<std::map<std::string, FoundShim>> find_shims();
   net::Task<> adopt_workers(std::map<std::string, FoundShim>& found);
+  void keep_figures(const KeptFigures& kept);
+  void restore_figures();
   net::Task<> leave(bool stop_apps);
   net::Task<Result<>> take_config(Config config);
+  ProxySettings settings() const;
 
   net::asio::io_context& io_;
   std::string config_file_;
@@ -57,8 +66,12 @@ class Daemon final : public api::Backend {
   Listeners listeners_;
   std::unique_ptr<Executor> executor_;
   Workers workers_;
+  Keyring keyring_;
   api::Server server_;
-  std::string started_at_ = wall_time();
+  const std::string node_;  // among all that a request may pass through (P3)
+  const std::chrono::system_clock::time_point began_ = std::chrono::system_clock::now();
+  std::string started_at_ = wall_time(began_);
+  route::Logins logins_{route::Logins::secret()};  // of route checks
   bool up_ = false, ready_ = false, reloading_ = false, leaving_ = false;
 };
 

@@ -1,9 +1,9 @@
 // What workers are told, and whether they have taken it: tables and keys.
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 #include "worker.hpp"
 
@@ -12,12 +12,16 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr milliseconds kBetweenLooks = 5s;  // at the size of access logs
 constexpr auto kAckPatience = 5s;  // a worker that does not take a table in this time is replaced
 
 }  // namespace
 
 void Workers::publish(const RouteTable& table) {
   table_ = table;
+  std::set<std::string> apps;
+  for (const auto& route : table_.routes) apps.insert(route.app);
+  access_logs_.keep_only(apps);
   for (const auto& worker : all_) {
     if (worker->table_sent != decltype(worker->table_sent){}) send_table(*worker);
   }
@@ -25,16 +29,30 @@ void Workers::publish(const RouteTable& table) {
   if (!watching_acks_) tasks_.spawn(watch_acks());
 }
 
+void Workers::set_settings(ProxySettings settings) {
+  if (settings == settings_) return;
+  settings_ = std::move(settings);
+  for (const auto& worker : all_) {
+    if (worker->table_sent != decltype(worker->table_sent){}) send_table(*worker);
+  }
+}
+
 void Workers::send_table(Worker& worker) {
   wire::Table message;
   message.table = table_;
+  message.settings = settings_;
   std::vector<int> fds;
+  std::vector<std::string> others;
   for (const auto& route : table_.routes) {
-    const int fd = access_log(route.app);
-    if (fd < 0 || fds.size() >= wire::kMaxFds) continue;
-    message.access_logs.push_back(route.app);
-    fds.push_back(fd);
+    if (route.access_log == AccessLog::off) continue;
+    if (fds.size() >= wire::kMaxFds) {
+      others.push_back(route.app);
+    } else if (const int fd = access_logs_.open(route.app); fd >= 0) {
+      message.access_logs.push_back(route.app);
+      fds.push_back(fd);
+    }
   }
+  send_logs(worker, others);  // before the table by which they are written to
   worker.table_sent = std::chrono::steady_clock::now();
   worker.link->send(message, fds);
 }
@@ -56,10 +74,39 @@ net::Task<> Workers::watch_acks() {
   watching_acks_ = false;
 }
 
-int Workers::access_log(const std::string& app) {
-  auto& log = access_logs_[app];
-  if (!log) log.reset(::open(paths_.access_log(app).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
-  return log.get();
+// In as many messages as their descriptors need.
+void Workers::send_logs(Worker& worker, std::span<const std::string> apps) {
+  wire::AccessLogs message;
+  std::vector<int> fds;
+  for (const auto& app : apps) {
+    if (const int fd = access_logs_.open(app); fd >= 0) {
+      message.apps.push_back(app);
+      fds.push_back(fd);
+    }
+    if (fds.empty() || (&app != &apps.back() && fds.size() < wire::kMaxFds)) continue;
+    worker.link->send(message, fds);
+    message.apps.clear(), fds.clear();
+  }
+}
+
+void Workers::rotate_logs(AccessLogFiles::Rotation rotation) {
+  rotation_ = rotation;
+  tend_logs(true);
+}
+
+void Workers::tend_logs(bool all) {
+  const auto anew = access_logs_.tend(rotation_, all);
+  if (anew.empty()) return;
+  for (const auto& worker : all_) {
+    if (worker->table_sent != decltype(worker->table_sent){}) send_logs(*worker, anew);
+  }
+}
+
+net::Task<> Workers::watch_logs() {
+  while (!closing_) {
+    co_await pause(kBetweenLooks);
+    tend_logs(false);
+  }
 }
 
 std::uint64_t Workers::acked() const {
@@ -98,31 +145,41 @@ void Workers::check_drained(const std::string& target) {
   if (std::ranges::find(draining, target) != draining.end()) events_.drained(target);
 }
 
-net::Task<Result<>> Workers::set_keys(wire::Keys keys) {
+void Workers::send_keys(Worker& worker) {
+  ++worker.keys_sent;
+  worker.link->send(keys_);
+}
+
+net::Task<Result<std::vector<wire::RefusedCertificate>>> Workers::set_keys(wire::Keys keys) {
   const auto former = std::exchange(keys_, std::move(keys));
-  std::vector<std::shared_ptr<Worker>> asked;
-  for (const auto& worker : all_) {
-    if (!worker->live) continue;
-    worker->keys_answer.reset();
-    worker->link->send(keys_);
-    asked.push_back(worker);
+  // One that is about to accept has these before it does.
+  const auto asked = all_;
+  for (const auto& worker : asked) {
+    if (worker->keys_sent > 0) send_keys(*worker);
   }
   const auto until = std::chrono::steady_clock::now() + kAckPatience;
+  std::vector<wire::RefusedCertificate> refused;
   Result<> taken;
   for (const auto& worker : asked) {
-    while (!worker->keys_answer && worker->live && co_await wait_changed(until)) {
+    while (worker->live && worker->keys_acked < worker->keys_sent && co_await wait_changed(until)) {
     }
     if (!taken || !worker->live) continue;
-    if (!worker->keys_answer) taken = fail("worker " + worker->id + " does not answer");
-    else if (!worker->keys_answer->empty()) {
-      taken = fail(ErrorKind::usage, "worker " + worker->id + " refused the certificates: " + *worker->keys_answer);
+    const auto& answer = worker->keys_answer;
+    if (worker->keys_acked < worker->keys_sent) {
+      taken = fail(ErrorKind::unreachable, "worker " + worker->id + " does not answer");
+    } else if (!answer.error.empty()) {
+      taken = fail(ErrorKind::usage, "worker " + worker->id + " refused the certificates: " + answer.error);
+    }
+    refused.insert(refused.end(), answer.refused.begin(), answer.refused.end());
+  }
+  if (taken) co_return refused;
+  if (taken.error().kind == ErrorKind::usage) {
+    keys_ = former;
+    for (const auto& worker : asked) {
+      if (worker->live) send_keys(*worker);
     }
   }
-  if (!taken) {
-    keys_ = former;
-    for (const auto& worker : asked) worker->link->send(keys_);
-  }
-  co_return taken;
+  co_return std::unexpected(taken.error());
 }
 
 }  // namespace fleet

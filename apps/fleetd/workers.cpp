@@ -34,7 +34,7 @@ std::string new_worker_id(std::uint32_t slot) {
 }  // namespace
 
 Workers::Workers(net::asio::io_context& io, net::TaskGroup& tasks, const Paths& paths, Listeners& listeners, Events events)
-    : io_(io), tasks_(tasks), paths_(paths), listeners_(listeners), events_(std::move(events)), changed_(io) {
+    : io_(io), tasks_(tasks), paths_(paths), listeners_(listeners), events_(std::move(events)), access_logs_(paths), changed_(io) {
   changed_.expires_at(net::Timer::time_point::max());
 }
 Workers::~Workers() = default;
@@ -78,6 +78,15 @@ net::Task<Result<>> Workers::adopt(const std::string& id, std::optional<Shim> sh
     worker->listeners = std::move(given.listeners);
     break;
   }
+  if (greeting.gives_keys) worker->link->send(wire::GiveKeys{});
+  while (greeting.gives_keys) {
+    const auto message = co_await worker->link->receive();
+    if (!message) co_return fail("worker " + id + " does not answer");
+    if (!message->is<wire::Keys>()) continue;
+    CO_TRY(auto held, message->as<wire::Keys>());
+    held_keys_.push_back(std::move(held));
+    break;
+  }
   while (slots_.size() <= greeting.slot) slots_.push_back(std::make_unique<Slot>());
   worker->live = greeting.state != wire::WorkerState::ready;
   worker->acked = greeting.generation;
@@ -103,6 +112,7 @@ net::Timer Workers::hang_up_after(milliseconds time, std::shared_ptr<Worker> wor
 Result<> Workers::dial(Worker& worker) {
   TRY(os::Fd socket, os::connect_unix(paths_.worker_socket(worker.id)));
   worker.link.emplace(io_, std::move(socket));
+  worker.keys_sent = worker.keys_acked = 0;
   return {};
 }
 
@@ -110,7 +120,7 @@ void Workers::begin(std::uint32_t slots, wire::Keys keys, RouteTable table) {
   keys_ = std::move(keys);
   table_ = std::move(table);
   for (const auto& worker : all_) {
-    worker->link->send(keys_);
+    send_keys(*worker);
     send_table(*worker);
     if (!worker->live) worker->link->send(wire::Accept{});
     worker->live = true;
@@ -118,6 +128,7 @@ void Workers::begin(std::uint32_t slots, wire::Keys keys, RouteTable table) {
     tasks_.spawn(serve(worker));
     if (!worker->draining && slots_[worker->slot]->worker != worker) retire(*worker);
   }
+  tasks_.spawn(watch_logs());
   configure(slots);
 }
 
@@ -183,6 +194,7 @@ net::Task<Result<std::shared_ptr<Workers::Worker>>> Workers::bring_up(std::uint3
   if (worker->shim) tasks_.spawn(watch_shim(worker));
   if (up) {
     all_.push_back(worker);
+    keep_figures();
     up = co_await hand_over(worker);
   }
   if (!up) {
@@ -237,7 +249,7 @@ net::Task<Result<>> Workers::hand_over(std::shared_ptr<Worker> worker) {
     fds.push_back(listener.fd.get());
   }
   worker->link->send(listeners, fds);
-  worker->link->send(keys_);
+  send_keys(*worker);
   send_table(*worker);
   for (;;) {
     const auto message = co_await worker->link->receive();
@@ -248,7 +260,7 @@ net::Task<Result<>> Workers::hand_over(std::shared_ptr<Worker> worker) {
       break;
     }
     take(*worker, *message);
-    if (worker->keys_answer && !worker->keys_answer->empty()) co_return fail("it refused the keys: " + *worker->keys_answer);
+    if (!worker->keys_answer.error.empty()) co_return fail("it refused the keys: " + worker->keys_answer.error);
   }
   worker->live = true;
   worker->link->send(wire::Accept{});
@@ -274,7 +286,7 @@ net::Task<> Workers::serve(std::shared_ptr<Worker> worker) {
     const net::Timer patience = hang_up_after(kGreeting, worker);
     const auto hello = co_await worker->link->receive();
     if (!hello || !hello->is<wire::WorkerHello>()) break;
-    worker->link->send(keys_);
+    send_keys(*worker);
     send_table(*worker);
   }
   if (!worker->draining) spdlog::error("worker lost id={} slot={} pid={}", worker->id, worker->slot, worker->pid);
@@ -326,6 +338,10 @@ void Workers::take(Worker& worker, const net::Incoming& message) {
       if (target.target == drained->target) target.in_flight = 0;
     }
     check_drained(drained->target);
+  } else if (message.is<wire::Figures>()) {
+    const auto figures = message.as<wire::Figures>();
+    if (!figures) return worker.kill();
+    take_figures(worker, *figures);
   } else if (message.is<wire::Stats>()) {
     auto stats = message.as<wire::Stats>();
     if (!stats) return worker.kill();
@@ -333,8 +349,10 @@ void Workers::take(Worker& worker, const net::Incoming& message) {
     worker.stats_asked = false;
     changed_.cancel();
   } else if (message.is<wire::KeysAck>()) {
-    const auto ack = message.as<wire::KeysAck>();
-    worker.keys_answer = ack ? ack->error : ack.error().text;
+    auto ack = message.as<wire::KeysAck>();
+    if (!ack) return worker.kill();
+    worker.keys_answer = std::move(*ack);
+    ++worker.keys_acked;
     changed_.cancel();
   }
 }
@@ -343,7 +361,9 @@ void Workers::lost(Worker& worker) {
   worker.live = false;
   worker.over = true;
   set_stats(worker, {});
+  fleet::add(past_figures_, std::exchange(worker.figures, {}));
   std::erase_if(all_, [&](const auto& w) { return w.get() == &worker; });
+  keep_figures();
   if (worker.pid != 0) report(api::EventType::worker_exited, worker, "ended");
   changed_.cancel();
   check_acked();
@@ -365,15 +385,16 @@ net::Task<Result<>> Workers::wait_accepting(milliseconds at_most) {
   }
 }
 
-void Workers::drain(Worker& worker, milliseconds deadline) {
+void Workers::drain(Worker& worker, milliseconds deadline, bool replaced) {
   worker.draining = true;
   wire::DrainWorker order;
   order.deadline = deadline;
+  order.replaced = replaced;
   worker.link->send(order);
 }
 
 void Workers::retire(Worker& worker) {
-  if (!worker.over) drain(worker, kRetirement);
+  if (!worker.over) drain(worker, kRetirement, true);
 }
 
 net::Task<> Workers::drain_all(milliseconds deadline) {

@@ -6,11 +6,15 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "access_logs.hpp"
 #include "api/views.hpp"
 #include "core/routes.hpp"
+#include "figures.hpp"
 #include "listeners.hpp"
 #include "net/task_group.hpp"
 #include "paths.hpp"
@@ -30,6 +34,7 @@ class Workers {
     std::function<void(std::uint64_t generation)> acked;      // by every live worker
     std::function<void(const std::string& target)> drained;   // in every live worker
     std::function<void(api::EventView)> report;               // worker.started, worker.exited
+    std::function<void(const KeptFigures&)> keep;             // to be given to the next fleetd's workers
   };
 
   Workers(net::asio::io_context& io, net::TaskGroup& tasks, const Paths& paths, Listeners& listeners, Events events);
@@ -38,17 +43,30 @@ class Workers {
   // Takes over a former fleetd's worker and its listeners; one whose shim is gone is replaced. Before begin().
   net::Task<Result<>> adopt(const std::string& id, std::optional<Shim> shim);
 
+  // What a former fleetd was told to keep. After adopt(), before begin().
+  void restore(KeptFigures kept);
+
   // Brings every slot to life, and keeps it so.
   void begin(std::uint32_t slots, wire::Keys keys, RouteTable table);
 
   // So many slots from now on, with the listeners as they now are: a worker that has others is replaced.
   void configure(std::uint32_t slots);
 
+  // What all workers are told of clients and proxies before them, at once and with each table. Before begin(), too.
+  void set_settings(ProxySettings settings);
+
   // From the next acknowledgement on, this table holds. Each worker replaces the one it has.
   void publish(const RouteTable& table);
 
-  // New certificates for all workers. Error: the first refusal; that worker keeps its former keys.
-  net::Task<Result<>> set_keys(wire::Keys keys);
+  // New certificates and ticket keys for all workers; which certificates were refused, of which a worker keeps the former
+  // version. Error: a worker refused all, then every worker keeps its former keys, or does not answer.
+  net::Task<Result<std::vector<wire::RefusedCertificate>>> set_keys(wire::Keys keys);
+
+  // Of the workers taken over.
+  std::vector<wire::Keys> take_held_keys() { return std::exchange(held_keys_, {}); }
+
+  // How access logs are rotated from now on. Opens every one anew, for those that others have moved away.
+  void rotate_logs(AccessLogFiles::Rotation rotation);
 
   // Waits until all slots accept, or `at_most`. Error names the slot that does not.
   net::Task<Result<>> wait_accepting(milliseconds at_most);
@@ -62,6 +80,11 @@ class Workers {
   std::vector<api::WorkerView> view() const;
   Totals totals(const std::string& app) const;
   std::uint32_t in_flight(const std::string& target) const;
+  // All of what was counted; and by the slot of each worker that accepts, the generation that it has.
+  FigureSums figures() const;
+  void forget_figures(const std::function<bool(const std::string& key)>& wanted);  // of releases that are not
+  std::map<std::uint32_t, std::uint64_t> generations() const;
+  wire::Stats now() const;  // only what is open, held and in flight now, of all workers
   std::uint64_t acked() const;  // the generation that all live workers have; of no worker: the published one
 
  private:
@@ -81,15 +104,20 @@ class Workers {
   void take(Worker& worker, const net::Incoming& message);
   void lost(Worker& worker);
   void send_table(Worker& worker);
-  void drain(Worker& worker, milliseconds deadline);
+  void send_keys(Worker& worker);
+  void drain(Worker& worker, milliseconds deadline, bool replaced = false);
   void retire(Worker& worker);
   std::vector<wire::ListenerInfo> listener_infos(std::uint32_t slot) const;
   bool has_its_listeners(const Worker& worker) const;
-  int access_log(const std::string& app);
+  void send_logs(Worker& worker, std::span<const std::string> apps);
+  void tend_logs(bool all);
+  net::Task<> watch_logs();
   void check_acked();
   void check_drained(const std::string& target);
   std::vector<std::string> draining_targets() const;
   void set_stats(Worker& worker, wire::Stats stats);
+  void take_figures(Worker& worker, const wire::Figures& told);
+  void keep_figures();
   static void add(Totals& totals, const wire::TargetStats& stats);
   void report(api::EventType type, const Worker& worker, std::string message);
 
@@ -99,11 +127,15 @@ class Workers {
   Listeners& listeners_;
   Events events_;
   wire::Keys keys_;
+  std::vector<wire::Keys> held_keys_;
+  ProxySettings settings_;
   RouteTable table_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<std::shared_ptr<Worker>> all_;   // every worker with a process, those that leave too
-  std::map<std::string, os::Fd> access_logs_;  // by app
+  AccessLogFiles access_logs_;
+  AccessLogFiles::Rotation rotation_;
   std::map<std::string, Totals> past_;         // by app: of workers that have ended
+  FigureSums past_figures_;                    // likewise, of all apps
   net::Timer changed_;                         // cancelled whenever something that is waited for may have changed
   std::uint64_t told_acked_ = 0;
   std::size_t watched_ = 0;  // shims whose program has not ended

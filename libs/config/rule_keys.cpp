@@ -18,30 +18,6 @@ using std::string_view;
 
 constexpr std::size_t kMaxRoutes = 1000, kMaxRewrites = 1000;
 
-// "64KiB", "10MiB", "1GiB": a whole number and one unit.
-struct Size {
-  using T = std::uint64_t;
-  std::string type() const { return "size"; }
-  std::string range() const { return "such as \"512KiB\", \"10MiB\", \"1GiB\""; }
-  std::string show(T value) const { return value == 0 ? "unlimited" : std::to_string(value); }
-  bool read(const Node& node, T& out, const Context& context) const {
-    constexpr std::pair<string_view, unsigned> kUnits[] = {{"B", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}};
-    const auto* text = std::get_if<std::string>(&node.value);
-    std::uint32_t number = 0;
-    if (text != nullptr) {
-      const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-      for (const auto& [unit, shift] : kUnits) {
-        if (error == std::errc() && number != 0 && string_view(end, text->data() + text->size()) == unit) {
-          out = std::uint64_t{number} << shift;
-          return true;
-        }
-      }
-    }
-    context.problem(node.at, (text ? quote(*text) : type_of(node)) + " is not a size (" + range() + ")");
-    return false;
-  }
-};
-
 // A string -> string table whose entries `check` complains about: what is wrong with this name and value, or nothing.
 struct Pairs {
   using T = std::map<std::string, std::string>;

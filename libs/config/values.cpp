@@ -210,6 +210,33 @@ bool Duration::read(const Node& node, T& out, const Context& context) const {
   return false;
 }
 
+namespace {
+constexpr std::pair<std::string_view, unsigned> kSizeUnits[] = {{"GiB", 30}, {"MiB", 20}, {"KiB", 10}, {"B", 0}};
+}
+
+std::string Size::show(T value) const {
+  if (value == 0) return "unlimited";
+  const auto divides = [&](const auto& unit) { return value % (T{1} << unit.second) == 0; };
+  const auto& [unit, shift] = *std::ranges::find_if(kSizeUnits, divides);
+  return '"' + std::to_string(value >> shift) + std::string(unit) + '"';
+}
+
+bool Size::read(const Node& node, T& out, const Context& context) const {
+  const auto* text = std::get_if<std::string>(&node.value);
+  std::uint32_t number = 0;
+  if (text != nullptr) {
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+    for (const auto& [unit, shift] : kSizeUnits) {
+      if (error == std::errc() && number != 0 && std::string_view(end, text->data() + text->size()) == unit) {
+        out = T{number} << shift;
+        return true;
+      }
+    }
+  }
+  context.problem(node.at, (text ? quote(*text) : type_of(node)) + " is not a size (" + range() + ")");
+  return false;
+}
+
 bool Text::read(const Node& node, T& out, const Context& context) const {
   const auto* text = expect<std::string>(node, "a string", context);
   if (text == nullptr) return false;

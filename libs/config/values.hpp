@@ -46,6 +46,15 @@ struct Duration {
   bool read(const Node&, T&, const Context&) const;
 };
 
+// "64KiB", "10MiB", "1GiB": a whole number and one unit. 0 stands for no limit, where there is none by default.
+struct Size {
+  using T = std::uint64_t;
+  std::string type() const { return "size"; }
+  std::string range() const { return "such as \"512KiB\", \"10MiB\", \"1GiB\""; }
+  std::string show(T value) const;
+  bool read(const Node&, T&, const Context&) const;
+};
+
 // A string that `accept` takes, perhaps in a normal form of its own. It returns what is wrong, or nothing.
 struct Text {
   using T = std::string;

@@ -66,7 +66,9 @@ struct ProxyConfig {
   std::uint32_t workers = 0;  // 0 in the file's absence means one per core; filled in by the loader's caller
   std::vector<Endpoint> http, https;
   ProxySettings settings;
-  FLEET_FIELDS(ProxyConfig, workers, http, https, settings)
+  std::uint64_t access_log_size = 64u << 20;  // bytes
+  std::uint32_t access_log_keep = 5;          // of those put aside
+  FLEET_FIELDS(ProxyConfig, workers, http, https, settings, access_log_size, access_log_keep)
 };
 
 // Where the chain in the file ends: at a root that this machine trusts, or wherever the operator's own clients go on.

@@ -24,6 +24,16 @@ struct LogQuery {
   std::string cursor;                    // not empty: only what came after the answer that carried this cursor
 };
 
+enum class MetricsFormat : std::uint8_t {
+  prometheus,   // text format 0.0.4
+  openmetrics,  // 1.0.0
+};
+
+// A request that nobody sends. `headers`: lines of "Name: value".
+struct RouteQuery {
+  std::string url, method = "GET", from = "127.0.0.1", headers;
+};
+
 // Errors' kinds become HTTP statuses: usage 400, denied 403, not_found 404, busy 409, unreachable 503, others 500.
 class Backend {
  public:
@@ -32,8 +42,10 @@ class Backend {
   // Whether fleetd has come up: the workers accept, and every app runs as well as it can for now.
   virtual bool is_ready() = 0;
   virtual StatusView status() = 0;
+  virtual net::Task<std::string> metrics(MetricsFormat format) = 0;
   virtual Result<DeploymentView> deployment(DeploymentId id) = 0;  // not_found
   virtual Result<ReleasesView> releases(const std::string& app) = 0;
+  virtual Result<RouteView> route(const RouteQuery& asked) = 0;  // usage
   // Called every 200 ms with the cursor while somebody follows.
   virtual Result<LogsView> logs(const std::string& app, const LogQuery& query) = 0;
 
@@ -45,6 +57,11 @@ class Backend {
   virtual Result<DeploymentId> restart(const std::string& app, const std::string& requested_by) = 0;
   // Asks for an abort; not_found: no such deployment; usage: it is over, or past its commit.
   virtual Result<> abort(DeploymentId id, const std::string& requested_by) = 0;
+
+  // Lets the app's requests wait for at most so long, or go on. Asked twice is asked once; a later hold sets its end
+  // anew. Answers when every worker does so. not_found: no such app.
+  virtual net::Task<Result<HoldView>> hold(std::string app, milliseconds at_most, std::string requested_by) = 0;
+  virtual net::Task<Result<HoldView>> unhold(std::string app, std::string requested_by) = 0;
 
   // Reads the configuration again; an error leaves the old one wholly in force.
   virtual net::Task<Result<>> reload() = 0;

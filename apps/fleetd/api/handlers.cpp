@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxUrl = 8192;
 constexpr std::size_t kMaxEvents = 1000;
+constexpr milliseconds kShortestHold{1000}, kLongestHold{3600000};
 constexpr std::uint64_t kMaxLines = 10000, kUsualLines = 100;
 
 using Reply = net::Task<Result<Response>>;
@@ -74,6 +75,26 @@ Reply get_status(Backend& backend, Request) {
   co_return answer_with(status);
 }
 
+Reply get_metrics(Backend& backend, Request request) {
+  const bool open = request.accept.find("application/openmetrics-text") != std::string::npos;
+  Response response;
+  response.content_type = open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                               : "text/plain; version=0.0.4; charset=utf-8";
+  response.body = co_await backend.metrics(open ? MetricsFormat::openmetrics : MetricsFormat::prometheus);
+  co_return response;
+}
+
+Reply get_route(Backend& backend, Request request) {
+  RouteQuery asked;
+  asked.url = request.query["url"];
+  if (asked.url.empty()) co_return fail(ErrorKind::usage, "query: url: missing");
+  if (request.query.contains("method")) asked.method = request.query["method"];
+  if (request.query.contains("from")) asked.from = request.query["from"];
+  asked.headers = request.query["headers"];
+  CO_TRY(const RouteView view, backend.route(asked));
+  co_return answer_with(view);
+}
+
 Reply post_deployment(Backend& backend, Request request) {
   CO_TRY(DeployBody body, body_as<DeployBody>(request));
   CO_TRY(DeployRequest wanted, checked(std::move(body), request.peer.who));
@@ -90,6 +111,22 @@ Reply post_rollback(Backend& backend, Request request) {
 Reply post_restart(Backend& backend, Request request) {
   CO_TRY(const DeploymentId id, backend.restart(request.params["app"], request.peer.who));
   co_return accepted(id);
+}
+
+Reply post_hold(Backend& backend, Request request) {
+  CO_TRY(const HoldBody body, body_as<HoldBody>(request));
+  if (body.max_ms < kShortestHold || body.max_ms > kLongestHold) {
+    co_return fail(ErrorKind::usage, "request body: max_ms: not between 1000 and 3600000");
+  }
+  auto held = co_await backend.hold(request.params["app"], body.max_ms, request.peer.who);
+  if (!held) co_return std::unexpected(held.error());
+  co_return answer_with(*held);
+}
+
+Reply post_unhold(Backend& backend, Request request) {
+  auto released = co_await backend.unhold(request.params["app"], request.peer.who);
+  if (!released) co_return std::unexpected(released.error());
+  co_return answer_with(*released);
 }
 
 Reply get_releases(Backend& backend, Request request) {
@@ -152,7 +189,11 @@ Reply get_events(Backend& backend, Request request) {
 Reply post_reload(Backend& backend, Request) {
   auto result = co_await backend.reload();
   CO_TRYV(std::move(result));
-  co_return answer_with(DoneView{"configuration reloaded"});
+  std::string message = "configuration reloaded";
+  for (const auto& certificate : backend.status().certificates) {
+    if (!certificate.problem.empty()) message += "; certificate " + std::string(name(certificate.state)) + ": " + certificate.problem;
+  }
+  co_return answer_with(DoneView{std::move(message)});
 }
 
 Reply post_shutdown(Backend& backend, Request request) {

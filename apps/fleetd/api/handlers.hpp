@@ -8,9 +8,13 @@ namespace fleet::api {
 
 net::Task<Result<Response>> get_health(Backend&, Request);
 net::Task<Result<Response>> get_status(Backend&, Request);
+net::Task<Result<Response>> get_metrics(Backend&, Request);
+net::Task<Result<Response>> get_route(Backend&, Request);
 net::Task<Result<Response>> post_deployment(Backend&, Request);
 net::Task<Result<Response>> post_rollback(Backend&, Request);
 net::Task<Result<Response>> post_restart(Backend&, Request);
+net::Task<Result<Response>> post_hold(Backend&, Request);
+net::Task<Result<Response>> post_unhold(Backend&, Request);
 net::Task<Result<Response>> get_releases(Backend&, Request);
 net::Task<Result<Response>> get_logs(Backend&, Request);
 net::Task<Result<Response>> get_deployment(Backend&, Request);

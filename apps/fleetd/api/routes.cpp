@@ -10,16 +10,20 @@ namespace {
 
 constexpr Route kRoutes[] = {
     {"GET", "/healthz", Access::everyone, get_health},
+    {"GET", "/metrics", Access::everyone, get_metrics},
     {"GET", "/v1/status", Access::everyone, get_status},
     {"POST", "/v1/apps/{app}/deployments", Access::operators, post_deployment},
     {"POST", "/v1/apps/{app}/rollback", Access::operators, post_rollback},
     {"POST", "/v1/apps/{app}/restart", Access::operators, post_restart},
+    {"POST", "/v1/apps/{app}/hold", Access::operators, post_hold},
+    {"POST", "/v1/apps/{app}/unhold", Access::operators, post_unhold},
     {"GET", "/v1/apps/{app}/releases", Access::operators, get_releases},
     {"GET", "/v1/apps/{app}/logs", Access::operators, get_logs},
     {"GET", "/v1/deployments/{id}", Access::operators, get_deployment},
     {"GET", "/v1/deployments/{id}/events", Access::operators, get_deployment_events},
     {"POST", "/v1/deployments/{id}/abort", Access::operators, post_abort},
     {"GET", "/v1/events", Access::operators, get_events},
+    {"GET", "/v1/route", Access::operators, get_route},
     {"POST", "/v1/reload", Access::operators, post_reload},
     {"POST", "/v1/shutdown", Access::operators, post_shutdown},
 };

@@ -38,6 +38,13 @@ class FakeBackend : public Backend {
     view.app = app;
     return view;
   }
+  Result<RouteView> route(const RouteQuery& asked_route) override {
+    if (error) return std::unexpected(*error);
+    asked.push_back("route " + asked_route.method + " " + asked_route.url + " from " + asked_route.from + " with " + asked_route.headers);
+    RouteView view;
+    view.url = asked_route.url;
+    return view;
+  }
   Result<LogsView> logs(const std::string& app, const LogQuery& query) override {
     if (error) return std::unexpected(*error);
     asked.push_back("logs " + app + " " + std::to_string(query.lines) + " " + query.cursor);
