@@ -24,10 +24,10 @@ class Client {
  public:
   struct Tls {
     std::string server_name;
-    const char* signatures = nullptr;  // as SSL_set1_sigalgs_list
-    SSL_SESSION* session = nullptr;    // to resume
     std::string preamble = {};  // sent before the handshake
     std::string protocol = {};  // asked for by ALPN
+    const char* signatures = nullptr;  // as SSL_set1_sigalgs_list
+    SSL_SESSION* session = nullptr;    // to resume
   };
   explicit Client(std::uint16_t port, std::optional<Tls> tls = {}, const std::string& address = "127.0.0.1");
   ~Client();

@@ -55,8 +55,8 @@ TEST(ProxyTls, PresentsRsaOrEcdsaByWhatTheClientCanUse) {
                                  certificate("other.test", "P-256", "o.pem"), certificate("other.test", "RSA 2048", "p.pem")});
   EXPECT_EQ(ack, wire::KeysAck{});
   for (const auto* name : {"shop.test", "other.test"}) {
-    EXPECT_EQ(Client(slot.https, Client::Tls{name, "rsa_pss_rsae_sha256:RSA+SHA256"}).key_kind(), "RSA");
-    EXPECT_EQ(Client(slot.https, Client::Tls{name, "ECDSA+SHA256"}).key_kind(), "EC");
+    EXPECT_EQ(Client(slot.https, Client::Tls{.server_name = name, .signatures = "rsa_pss_rsae_sha256:RSA+SHA256"}).key_kind(), "RSA");
+    EXPECT_EQ(Client(slot.https, Client::Tls{.server_name = name, .signatures = "ECDSA+SHA256"}).key_kind(), "EC");
     EXPECT_EQ(Client(slot.https, Client::Tls{name}).key_kind(), "EC");
     EXPECT_EQ(Client(slot.https, Client::Tls{name}).certificate_name(), name);
   }
