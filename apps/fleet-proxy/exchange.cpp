@@ -6,13 +6,14 @@
 
 #include <cerrno>
 
-#include "http/redirects.hpp"
+#include "http/chars.hpp"
 
 namespace fleet::proxy {
 namespace {
 
 using std::chrono::microseconds;
 
+constexpr std::uint16_t kHttpsPort = 443;  // of a balancer in front, whose listeners we do not know
 constexpr unsigned kRoundsBetweenTurns = 32;  // of relaying, before other sessions get a turn
 
 std::uint32_t ready_targets(const CompiledRoute& route) {
@@ -33,6 +34,10 @@ Exchange::Exchange(Proxy& proxy, ClientSide& client, const http::RequestHead& he
       method_(head.method),
       framing_(framing),
       asks_upgrade_(!head.upgrade.empty() && framing.kind == http::BodyKind::none),
+      told_(proxy.edge.told(head.fields, {client.peer.address, client.peer.ip, client.peer.https})),
+      told_address_(told_ ? told_->address() : std::string_view()),
+      client_ip_(told_ ? told_->ip() : client.peer.ip),
+      client_https_(told_ ? told_->https() : client.peer.https),
       awaiting_continue_(head.expects_continue && framing.kind != http::BodyKind::none),
       began_(Clock::now()),
       now_(began_),
@@ -47,11 +52,16 @@ Exchange::Exchange(Proxy& proxy, ClientSide& client, const http::RequestHead& he
 
 Exchange::~Exchange() {
   --proxy_.active;
-  if (retries_ > 0) --proxy_.retrying;
+  count_as_retry(false);
   --client_.peer.exchanges;
+  // Its end makes room for one that waits.
+  if (route_ && route_->hold->size() > 0) proxy_.loop.at_end_of_round(proxy_.release);
 }
 
 Task<Exchange::Outcome> Exchange::run() {
+  if (const auto own = proxy_.edge.answer(head_, proxy_.router, !proxy_.draining || proxy_.replaced)) {
+    co_return co_await answer_own(*own, true);
+  }
   auto match = proxy_.router.match(authority_, target_);
   if (!match) {
     ++proxy_.unrouted;
@@ -65,19 +75,33 @@ Task<Exchange::Outcome> Exchange::run() {
     const auto answer = own::no_route();
     co_return co_await answer_own(answer, true);
   }
-  if (const auto elsewhere = redirect()) {
+  if (route_->log) note_agent();
+  if (const auto ours = apply_rules(*match)) {
     ++proxy_.unrouted;
-    co_return co_await answer_own(*elsewhere, true);
+    co_return co_await answer_own(*ours, true);
   }
-  const http::Client who{client_.peer.address, client_.peer.https};
-  if (!up_out_.write([&](http::Writer& out) { http::write_request(out, head_, framing_, who); })) {
+  if (route_->hold->answers(target_, now_) && (method_ == http::Method::get || method_ == http::Method::head)) {
+    ++proxy_.unrouted;
+    OwnAnswer answer;
+    answer.status = 200;
+    co_return co_await answer_own(answer, true);
+  }
+  if (route_->hash_by) {
+    hash_key_ = hash_key(*route_->hash_by, head_.fields, told_address_.empty() ? client_.peer.address : told_address_);
+  }
+  if (!write_head()) {
     const auto answer = own_answer(http::Fault::head_too_large);
     co_return co_await answer_own(answer, false);
   }
   for (;;) {
     if (!co_await claim_target()) {
+      if (client_.gone()) {
+        error_ = "client-gone";
+        log();
+        co_return Outcome::broken;
+      }
       ++proxy_.unavailable;
-      const auto answer = attempts_ == 0 ? own::no_target() : own::connect_failed();
+      const auto answer = retries_ == 0 ? own::no_target() : own::connect_failed();
       co_return co_await answer_own(answer, false);
     }
     const auto standing = co_await attempt();
@@ -87,75 +111,107 @@ Task<Exchange::Outcome> Exchange::run() {
       log();
       co_return upload_ == Upload::done ? Outcome::complete : Outcome::unread;
     }
-    if (standing == Standing::tunnel_idle) {
-      error_ = "tunnel-idle";
+    if (standing == Standing::tunnel_idle || standing == Standing::tunnel_closed) {
+      error_ = standing == Standing::tunnel_idle ? "tunnel-idle" : "tunnel-closed";
+      upstream_.reset();
+      co_await flush(proxy_, client_);
       log();
       co_return Outcome::unread;
     }
     upstream_.reset();
+    if (standing == Standing::attempt_failed) claim_->target().figures->upstream_failed(name(*attempt_end_));
     const auto next = standing == Standing::attempt_failed ? next_try() : Retry::no;
     const bool refused = standing == Standing::attempt_failed && *attempt_end_ == AttemptEnd::connect_failed;
-    if (next == Retry::no && !(refused && Clock::now() < began_ + proxy_.limits.hold)) {
-      co_return co_await give_up(standing);
-    }
+    refused_ = next == Retry::no && refused && Clock::now() < route_->hold->patience(began_);
+    if (next == Retry::no && !refused_) co_return co_await give_up(standing);
     ++claim_->target().retried;
-    if (retries_++ == 0) ++proxy_.retrying;
+    ++retries_;
+    count_as_retry(true);
     if (next == Retry::replay) ++replays_, fresh_only_ = true;
     tried_.push_back(claim_->target().shared_from_this());
     claim_.reset();
-    if (next == Retry::no) {
+    if (refused_) {
       // Every target refuses: one has crashed, and the next table or a moment will help.
       attempts_ = 0, tried_.clear();
-      const auto until = std::min(Clock::now() + proxy_.limits.hold_retry, began_ + proxy_.limits.hold);
-      co_await wait_for_target(until);
+      route_->hold->refused(Clock::now() + proxy_.limits.hold_retry);
     }
     reset_attempt();
   }
 }
 
-std::optional<OwnAnswer> Exchange::redirect() const {
-  if (client_.peer.https || route_->https_redirect == HttpsRedirect::off || authority_.empty()) return std::nullopt;
-  OwnAnswer answer;
-  answer.status = http::https_redirect_status(method_);
-  answer.location = http::https_location(route_->https_redirect, head_, proxy_.https_port);
-  return answer;
+// R9: one that waits is no load.
+void Exchange::count_as_retry(bool counts) {
+  if (counts != counts_as_retry_) proxy_.retrying += counts ? 1 : -1u;
+  counts_as_retry_ = counts;
+}
+
+void Exchange::note_agent() {
+  for (const auto& field : head_.fields) {
+    if (field.id != http::FieldId::other) continue;
+    if (http::iequals(field.name, "user-agent")) user_agent_ = field.value;
+    if (http::iequals(field.name, "referer")) referer_ = field.value;
+  }
+}
+
+std::optional<OwnAnswer> Exchange::apply_rules(Router::Match& match) {
+  if (!match.rules && (client_https_ || route_->https_redirect == HttpsRedirect::off)) return std::nullopt;
+  const route::Place place{route_->app, route_->https_redirect, match.rules.get(), match.host, match.path};
+  route::Asked asked{head_, framing_, client_ip_, {}, client_https_, told_ ? kHttpsPort : proxy_.https_port, now_};
+  asked.address_text = told_address_.empty() ? std::string_view(client_.peer.address) : told_address_;
+  ruled_ = std::make_unique<Ruled>(std::move(match.rules), place, asked, proxy_.logins);
+  return ruled_->answer();
+}
+
+bool Exchange::write_head() {
+  const http::Client who{client_.peer.address, client_.peer.https, told_, proxy_.edge.node()};
+  return up_out_.write([&](http::Writer& out) {
+    if (ruled_) ruled_->write_request(out, head_, framing_, who);
+    else http::write_request(out, head_, framing_, who);
+  });
 }
 
 // Holds the request, if need be, until the table in force has a target for it (D2).
 Task<bool> Exchange::claim_target() {
-  for (;;) {
-    if (client_.peer.cut) co_return false;
+  for (auto standing = Hold::Standing::look_again;;) {
+    if (client_.peer.cut || client_.gone()) co_return false;
     const auto match = proxy_.router.match(authority_, target_);
     if (!match || !match->route) co_return false;
     table_ = match->table;
     route_ = match->route;
     now_ = Clock::now();
-    if (auto target = proxy_.router.choose(*route_, tried_, now_)) {
-      claim_.emplace(std::move(target), static_cast<ClaimHolder&>(*this));
-      if (held_) ++claim_->target().held, held_ = false;
-      ++attempts_;
-      co_return true;
+    auto& hold = *route_->hold;
+    if (standing == Hold::Standing::let_go || (!refused_ && !hold.blocks(now_))) {
+      if (auto target = proxy_.router.choose(*route_, tried_, now_, hash_key_)) {
+        claim_.emplace(std::move(target), static_cast<ClaimHolder&>(*this));
+        if (held_) ++claim_->target().held, held_ = false;
+        ++attempts_;
+        co_return true;
+      }
     }
-    const bool may_wait =
-        !route_->targets.empty() && now_ < began_ + proxy_.limits.hold && proxy_.held.size() < proxy_.limits.max_held;
-    if (!may_wait) co_return false;
+    const auto until = hold.patience(began_);
+    const bool may_wait = held_ || refused_ ? !hold.is_hopeless() : hold.admits();
+    if (!may_wait || now_ >= until) co_return false;
     held_ = true;
-    if (!co_await wait_for_target(began_ + proxy_.limits.hold)) co_return false;
+    refused_ = false;
+    count_as_retry(false);
+    standing = co_await wait_for_target(until);
   }
 }
 
-// Until the next table, or `until`. False: the client is gone.
-Task<bool> Exchange::wait_for_target(Clock::time_point until) {
-  HoldQueue::Place place(proxy_.held, client_.wakeup);
+// Until its turn, something to look at, or `until`.
+Task<Hold::Standing> Exchange::wait_for_target(Clock::time_point until) {
+  const auto from = Clock::now();
+  Hold::Place place(*route_->hold, client_.wakeup, began_);
   client_.deadline.set(until);
-  while (place.is_linked() && !client_.peer.cut && Clock::now() < until) {
+  while (place.standing() == Hold::Standing::waits && !client_.peer.cut && Clock::now() < until) {
     receive();
-    if (client_.gone()) co_return false;
+    if (client_.gone()) break;
     client_.arm(false);
     if (!client_.wakeup.take_pending()) co_await client_.wakeup.sleep();
   }
   client_.deadline.clear();
-  co_return true;
+  waited_ += Clock::now() - from;
+  co_return place.standing();
 }
 
 Task<bool> Exchange::connect() {
@@ -163,18 +219,27 @@ Task<bool> Exchange::connect() {
   const int family = target.address()->sa_family;
   os::Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) co_return false;
+  const auto until = now_ + proxy_.limits.connect;
   const int on = 1;
-  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  // On this machine nothing is congested, and what paces by timers costs more than it can win. Refused where unknown.
-  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
-  const int result = ::connect(fd.get(), target.address(), target.address_size());
+  if (family != AF_UNIX) {
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // On this machine nothing is congested, and what paces by timers costs more than it can win. Refused where unknown.
+    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+  }
+  int result = ::connect(fd.get(), target.address(), target.address_size());
+  // A unix socket whose queue is full tells nobody when it is not any more.
+  while (result != 0 && errno == EAGAIN) {
+    client_.deadline.set(Clock::now() + Watchdog::kTick);
+    if (Clock::now() >= until || client_.peer.cut) co_return false;
+    if (!client_.wakeup.take_pending()) co_await client_.wakeup.sleep();
+    result = ::connect(fd.get(), target.address(), target.address_size());
+  }
   if (result != 0 && errno != EINPROGRESS) co_return false;
   upstream_ = std::make_unique<Upstream>(SocketPtr(new Socket(proxy_.loop, std::move(fd))), target);
   auto& socket = upstream_->stream.socket();
   socket.set_listener(&client_.wakeup);
   if (result == 0) co_return true;
   socket.writable = false;
-  const auto until = now_ + proxy_.limits.connect;
   client_.deadline.set(until);
   while (!socket.writable) {
     if (Clock::now() >= until || client_.peer.cut) co_return false;
@@ -208,6 +273,7 @@ Task<Exchange::Standing> Exchange::attempt() {
       if (++rounds % kRoundsBetweenTurns == 0) co_await proxy_.loop.yield();
       continue;
     }
+    if (client_too_slow()) co_return Standing::client_silent;
     arm();
     set_deadline();
     if (!client_.wakeup.take_pending()) co_await client_.wakeup.sleep();
@@ -217,7 +283,8 @@ Task<Exchange::Standing> Exchange::attempt() {
   }
 }
 
-Exchange::Standing Exchange::standing() const {
+Exchange::Standing Exchange::standing() {
+  if (frames_ && (client_.peer.cut || target_gone_) && !client_.gone() && !attempt_end_) return close_websocket();
   if (client_.peer.cut) return Standing::cut;
   if (client_.gone()) return Standing::client_gone;
   if (client_fault_) return Standing::client_faulty;
@@ -240,7 +307,7 @@ Retry Exchange::next_try() const {
   facts.attempts = attempts_;
   facts.replays = replays_;
   facts.targets = ready_targets(*route_);
-  facts.budget_left = proxy_.retrying < std::max(3u, proxy_.active / 5);
+  facts.budget_left = proxy_.retrying < std::max(3u, (proxy_.active - proxy_.router.holds.size()) / 5);
   return decide_retry(facts);
 }
 
@@ -262,6 +329,7 @@ Task<Exchange::Outcome> Exchange::give_up(Standing standing) {
     case Standing::going_on:
     case Standing::complete:
     case Standing::tunnel_idle:
+    case Standing::tunnel_closed:
     case Standing::client_gone:
       ++target.client_aborted;
       error_ = "client-gone";
@@ -269,7 +337,7 @@ Task<Exchange::Outcome> Exchange::give_up(Standing standing) {
       co_return Outcome::broken;
     case Standing::client_silent:
       ++target.client_aborted;
-      answer = own::request_timeout();
+      answer = too_slow_ ? own::client_too_slow() : own::request_timeout();
       break;
     case Standing::client_faulty:
       ++target.client_aborted;
@@ -293,7 +361,7 @@ Task<Exchange::Outcome> Exchange::give_up(Standing standing) {
   }
   if (!passed_on_) co_return co_await answer_own(answer, false);
   error_ = answer.reason;
-  co_await flush(proxy_, client_);
+  if (standing != Standing::client_silent) co_await flush(proxy_, client_);
   log();
   co_return Outcome::broken;
 }
@@ -302,7 +370,13 @@ Task<Exchange::Outcome> Exchange::answer_own(const OwnAnswer& answer, bool may_k
   status_ = answer.status;
   error_ = answer.reason;
   const bool whole = may_keep && upload_ == Upload::done;
-  client_.answer(answer, whole);
+  if (ruled_) {
+    auto dressed = answer;
+    ruled_->dress(dressed);
+    client_.answer(dressed, whole);
+  } else {
+    client_.answer(answer, whole);
+  }
   const bool sent = co_await flush(proxy_, client_);
   log();
   co_return !sent ? Outcome::broken : whole ? Outcome::complete : Outcome::unread;
@@ -322,9 +396,23 @@ void Exchange::target_gone() {
   client_.deadline.set(Clock::now());
 }
 
+// The request is over: it is counted, and logged.
 void Exchange::log() {
-  if (!route_) return;
-  const auto now = Clock::now();
+  using std::chrono::duration_cast;
+  RequestFacts facts;
+  facts.status = status_;
+  facts.own_error = error_;
+  if (first_byte_) facts.first_byte = duration_cast<microseconds>(*first_byte_ - began_);
+  facts.total = duration_cast<microseconds>(Clock::now() - began_);
+  facts.was_held = waited_.count() > 0;
+  facts.held = duration_cast<microseconds>(waited_);
+  facts.bytes_in = bytes_in_;
+  facts.bytes_out = bytes_out_;
+  facts.retries = retries_;
+  auto& figures = claim_ ? claim_->target().figures : route_ ? route_->figures : proxy_.unrouted_figures;
+  figures->add(facts);
+  if (!route_ || !route_->log) return;
+
   AccessEntry entry;
   entry.app = route_->app;
   if (claim_) {
@@ -332,19 +420,23 @@ void Exchange::log() {
     entry.upstream = claim_->target().address_text;
     entry.release = claim_->target().release;
   }
-  entry.client = client_.peer.address;
+  entry.client = told_address_.empty() ? client_.peer.address : told_address_;
   entry.method = method_text_;
   entry.host = authority_;
   entry.path = target_;
-  entry.status = status_;
-  entry.bytes_in = bytes_in_;
-  entry.bytes_out = bytes_out_;
-  entry.retries = retries_;
-  entry.error = error_;
+  entry.protocol = client_.protocol();
+  entry.referer = referer_;
+  entry.user_agent = user_agent_;
+  entry.status = facts.status;
+  entry.bytes_in = facts.bytes_in;
+  entry.bytes_out = facts.bytes_out;
+  entry.retries = facts.retries;
+  entry.error = facts.own_error;
   entry.tls = client_.peer.stream->tls_version();
-  if (first_byte_) entry.first_byte = std::chrono::duration_cast<microseconds>(*first_byte_ - began_);
-  entry.total = std::chrono::duration_cast<microseconds>(now - began_);
-  proxy_.logs.add(entry);
+  entry.first_byte = facts.first_byte;
+  entry.total = facts.total;
+  entry.held = facts.held;
+  proxy_.logs.add(*route_->log, entry);
 }
 
 }  // namespace fleet::proxy

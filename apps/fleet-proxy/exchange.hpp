@@ -5,6 +5,8 @@
 
 #include "client_side.hpp"
 #include "http/body.hpp"
+#include "http/websocket.hpp"
+#include "pace.hpp"
 #include "retry.hpp"
 
 namespace fleet::proxy {
@@ -31,6 +33,7 @@ class Exchange final : ClaimHolder {
     client_silent,   // its inactivity limit passed
     client_faulty,   // its body is not framed as it should be
     tunnel_idle,     // its limit passed
+    tunnel_closed,   // by us, with a Close frame
     attempt_failed,  // see attempt_end_
     cut,             // by the worker's own deadline
   };
@@ -38,13 +41,18 @@ class Exchange final : ClaimHolder {
   enum class Answer : std::uint8_t { head, body, complete };
 
   Task<bool> claim_target();
-  Task<bool> wait_for_target(Clock::time_point until);
+  Task<Hold::Standing> wait_for_target(Clock::time_point until);
   Task<bool> connect();
   Task<Standing> attempt();
   Retry next_try() const;
+  void count_as_retry(bool counts);
   Task<Outcome> give_up(Standing standing);
   Task<Outcome> answer_own(const OwnAnswer& answer, bool may_keep);  // `answer` lives in the awaiting frame
-  std::optional<OwnAnswer> redirect() const;
+  std::optional<OwnAnswer> apply_rules(Router::Match& match);
+  bool write_head();
+  void note_agent();
+  bool client_too_slow();
+  bool client_reads_on();
 
   // One pass over both directions; true when anything moved.
   bool step();
@@ -61,13 +69,16 @@ class Exchange final : ClaimHolder {
   bool flush_client();
   bool may_begin_tunnel() const;
   void begin_answer(const http::ResponseHead& head, const http::Framing& framing);
+  void answer_for_app(const http::ResponseHead& head);
   void begin_tunnel(const http::ResponseHead& head);
   bool end_answer();
   void abandon_upload();
   void fail_attempt(AttemptEnd end);
 
-  Standing standing() const;
+  Standing standing();
   void arm();
+  Limits::Ms upstream_idle() const;
+  Limits::Ms tunnel_idle() const;
   void set_deadline();
   Standing on_time(Clock::time_point now);
   bool upload_blocked() const;  // bytes for the application are at hand, and it does not take them
@@ -76,6 +87,9 @@ class Exchange final : ClaimHolder {
   bool waits_for_upstream() const;
 
   void target_gone() override;
+  void target_draining() override { client_.deadline.set(Clock::now()); }
+  bool is_stream() const { return tunnel_ || event_stream_; }
+  Standing close_websocket();
   void reset_attempt();
   void recycle_upstream();
   void log();
@@ -89,9 +103,15 @@ class Exchange final : ClaimHolder {
   const http::Method method_;
   const http::Framing framing_;
   const bool asks_upgrade_;
+  // Who asks, by the word of the trusted proxies before us where there are any (P8).
+  const http::Provenance* const told_;  // scratch, like head_
+  const std::string told_address_;      // empty: the peer's own
+  const IpAddress client_ip_;
+  const bool client_https_;
 
   TablePtr table_;
   const CompiledRoute* route_ = nullptr;
+  std::unique_ptr<Ruled> ruled_;  // null: there is nothing to do but to pass the request on
   std::optional<Target::Claim> claim_;
   std::vector<TargetPtr> tried_;
   std::unique_ptr<Upstream> upstream_;
@@ -114,6 +134,9 @@ class Exchange final : ClaimHolder {
   bool passed_on_ = false;     // any byte of it is on its way to the client
   bool upstream_keeps_ = false, upstream_ended_ = false, upstream_deaf_ = false;
   bool tunnel_ = false;  // both bodies are the two directions of one
+  bool event_stream_ = false;
+  std::optional<http::WebSocketFrames> frames_;  // of the answer, where the tunnel is a WebSocket
+  std::optional<Clock::time_point> closing_until_;  // the WebSocket's next boundary is awaited for our Close
 
   std::optional<AttemptEnd> attempt_end_;
   std::optional<http::Fault> client_fault_;
@@ -121,8 +144,15 @@ class Exchange final : ClaimHolder {
 
   unsigned attempts_ = 0, replays_ = 0, retries_ = 0;
   bool fresh_only_ = false, held_ = false;
+  bool counts_as_retry_ = false;  // in proxy_.retrying
+  bool refused_ = false;          // by every target there is
+  std::optional<std::uint64_t> hash_key_;
+  Pace pace_;
+  bool too_slow_ = false;
+  std::uint64_t acknowledged_ = 0;
   int status_ = 0;
-  std::string_view error_;
+  std::string_view error_, referer_, user_agent_;
+  Clock::duration waited_{0};  // for a target
   std::uint64_t bytes_in_ = 0, bytes_out_ = 0;
   const Clock::time_point began_;
   Clock::time_point now_, client_active_, upstream_active_;

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "core/config.hpp"
+
 namespace fleet::proxy {
 
 struct Limits {
@@ -19,17 +21,28 @@ struct Limits {
   Ms tunnel_idle{3600000};  // inactivity of both sides of a tunnel
   Ms pool_idle{4000};       // of a pooled connection to an instance
   Ms fresh_enough{1000};    // pooled no longer than this, a connection may carry what must not be repeated (R4)
-  Ms hold{10000};           // a request waits this long for a target
   Ms hold_retry{500};       // after refused connections, before the next round
   Ms lingering{2000};       // reading on after a closing answer (W1)
   Ms continue_after{1000};  // silence before our own 100 (P4)
   Ms ejection{1000};        // of a target after kEjectAfter refused connections
 
   std::uint32_t max_connections = 65536;
-  std::uint32_t max_held = 1000;
+  std::uint32_t max_per_address = 16384;  // client connections of one address
+  std::uint32_t max_head = 32u << 10;     // bytes of a request head
+  std::uint32_t max_fields = 128;         // of a request
+  std::uint32_t min_rate = 240;           // bytes per second of a client that is waited for; 0: any
 
   static constexpr std::size_t kPoolSize = 100;  // idle connections per target
   static constexpr unsigned kEjectAfter = 3;
+
+  // As configured.
+  void take(const ProxySettings& settings) {
+    const auto& [handshake_, head_, client_, keep_alive_, connect_, upstream_, pool_] = settings.timeouts;
+    handshake = handshake_, head = head_, client_idle = client_, keep_alive = keep_alive_;
+    connect = connect_, upstream_idle = upstream_, pool_idle = pool_;
+    max_connections = settings.limits.connections, max_per_address = settings.limits.connections_per_address;
+    max_head = settings.limits.head, max_fields = settings.limits.fields, min_rate = settings.limits.min_rate;
+  }
 
   // Sets the duration called `name`; false when there is none.
   bool set(std::string_view name, Ms value) {
@@ -42,7 +55,6 @@ struct Limits {
                                                     {"tunnel-idle", &tunnel_idle},
                                                     {"pool-idle", &pool_idle},
                                                     {"fresh-enough", &fresh_enough},
-                                                    {"hold", &hold},
                                                     {"hold-retry", &hold_retry},
                                                     {"lingering", &lingering},
                                                     {"continue-after", &continue_after},

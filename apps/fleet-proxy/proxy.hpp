@@ -5,6 +5,7 @@
 
 #include "access_log.hpp"
 #include "buffer.hpp"
+#include "edge.hpp"
 #include "limits.hpp"
 #include "loop.hpp"
 #include "router.hpp"
@@ -12,38 +13,11 @@
 
 namespace fleet::proxy {
 
-// Requests that wait for a target, in order of arrival. All are woken by each new table.
-class HoldQueue {
- public:
-  class Place : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
-   public:
-    Place(HoldQueue& queue, Wakeup& wakeup) : queue_(queue), wakeup_(wakeup) {
-      ++queue_.size_;
-      queue_.waiting_.push_back(*this);
-    }
-    ~Place() { --queue_.size_; }
-    void wake() { wakeup_.wake(); }
-
-   private:
-    HoldQueue& queue_;
-    Wakeup& wakeup_;
-  };
-
-  std::uint32_t size() const { return size_; }
-  void wake_all() {
-    List woken;  // who is still without a target takes a new place
-    woken.swap(waiting_);
-    while (!woken.empty()) {
-      auto& place = woken.front();
-      place.unlink();
-      place.wake();
-    }
-  }
-
- private:
-  using List = boost::intrusive::list<Place, boost::intrusive::constant_time_size<false>>;
-  List waiting_;
-  std::uint32_t size_ = 0;
+// Lets go more of those that wait, once the round's other work is done.
+struct Release final : Deferred {
+  explicit Release(Holds& its_holds) : holds(its_holds) {}
+  void run_deferred() override { holds.release(Clock::now()); }
+  Holds& holds;
 };
 
 struct Proxy {
@@ -51,14 +25,19 @@ struct Proxy {
       : loop(its_loop), limits(given), router(observer) {}
 
   Loop& loop;
-  const Limits limits;
+  Limits limits;
+  Edge edge;
   Router router;
+  Release release{router.holds};
+  route::Logins logins{route::Logins::secret()};
   AccessLogs logs;
-  HoldQueue held;
   std::shared_ptr<const TlsContexts> tls;  // null until keys came
   std::uint16_t https_port = 443;          // where redirects to https lead
   bool draining = false;                   // every answer from now on closes its connection (W1)
+  bool replaced = false;                   // draining, and a successor accepts
 
+  FiguresPtr unrouted_figures = router.figures.of("", 0);
+  Handshakes handshakes;
   std::uint64_t unrouted = 0, unavailable = 0;
   std::uint32_t active = 0, retrying = 0;  // exchanges now, and those of them on a further attempt
 
@@ -70,18 +49,25 @@ struct Proxy {
 // The client at the other end of one connection.
 struct Peer {
   Peer(std::unique_ptr<Stream> connection, std::string peer_address, bool is_https)
-      : stream(std::move(connection)), address(std::move(peer_address)), https(is_https) {
+      : stream(std::move(connection)),
+        address(std::move(peer_address)),
+        ip(parse_address(address).value_or(IpAddress{})),
+        https(is_https) {
     stream->socket().set_listener(&wakeup);
   }
 
   std::unique_ptr<Stream> stream;
-  const std::string address;  // textual
+  std::string address;  // textual; the client's own once a PROXY header was read
+  IpAddress ip;         // the same
   const bool https;
   bool internal = false;  // the worker's own self test
   bool cut = false;       // the worker's drain is over: stop where you are
   std::uint32_t exchanges = 0;  // under way
   Wakeup wakeup;
   Deadline deadline{wakeup};
+  // It may be closed to make room: no request is under way since then. The maximum: it may not.
+  Clock::time_point idle_since = Clock::time_point::max();
+  std::optional<Guests::Place> place;
 };
 
 }  // namespace fleet::proxy

@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 
 namespace fleet::proxy {
@@ -25,6 +27,15 @@ socklen_t fill_address(const Endpoint& endpoint, sockaddr_storage& out) {
     return sizeof v6;
   }
   return 0;
+}
+
+socklen_t fill_address(const std::string& socket, sockaddr_storage& out) {
+  sockaddr_un address{};
+  if (socket.size() >= sizeof address.sun_path) return 0;
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, socket.c_str(), socket.size() + 1);
+  std::memcpy(&out, &address, sizeof address);
+  return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + socket.size() + 1);
 }
 
 // A connection idle for less is taken without asking the kernel: the loop has looked at it not long before, and what may
@@ -58,16 +69,23 @@ Target::Target(const std::string& app_name, std::uint64_t release_number, const 
       app(app_name),
       release(release_number),
       endpoint(from.endpoint),
-      address_text(to_string(endpoint)),
-      port_text(std::to_string(endpoint.port)),
-      state_(from.state),
+      socket_path(from.socket),
+      address_text(socket_path.empty() ? to_string(endpoint) : "unix:" + socket_path),
+      port_text(socket_path.empty() ? std::to_string(endpoint.port) : ""),
+      place(hash_of(std::to_string(from.index))),
       observer_(observer) {
-  address_size_ = fill_address(endpoint, address_);
+  address_size_ = socket_path.empty() ? fill_address(endpoint, address_) : fill_address(socket_path, address_);
 }
 
-void Target::set_state(TargetState state) {
+void Target::set_state(TargetState state, Clock::time_point now) {
   state_ = state;
-  if (state_ == TargetState::draining) idle_.clear();  // D6
+  if (state_ != TargetState::ready) idle_.clear();  // D6
+  if (state_ != TargetState::draining) {
+    draining_since_.reset();
+  } else if (!draining_since_) {
+    draining_since_ = now;
+    for (auto& claim : claims_) claim.holder().target_draining();
+  }
 }
 
 void Target::go() {

@@ -5,9 +5,12 @@
 
 #include <boost/intrusive/list.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "balance.hpp"
+#include "figures.hpp"
 #include "limits.hpp"
 #include "stream.hpp"
 #include "wire/messages.hpp"
@@ -32,10 +35,11 @@ class Upstream final : ReadinessListener {
   Target& target_;
 };
 
-// What a session is told when its target goes away under it.
+// What an exchange is told of its target. It may only note it, and schedule.
 class ClaimHolder {
  public:
   virtual void target_gone() = 0;
+  virtual void target_draining() = 0;  // from now on at drain_cut_*()
 
  protected:
   ~ClaimHolder() = default;
@@ -72,12 +76,21 @@ class Target : public std::enable_shared_from_this<Target> {
   const std::string id, app;
   const std::uint64_t release;
   const Endpoint endpoint;
-  const std::string address_text, port_text;  // "127.0.0.1:20001", "20001"
+  const std::string socket_path;              // of a unix socket, in place of the endpoint
+  const std::string address_text, port_text;  // "127.0.0.1:20001", "20001"; "unix:/run/fleet/http/shop-v1-1", ""
+  const std::uint64_t place;                  // what it is known by to rendezvous hashing
   const sockaddr* address() const { return reinterpret_cast<const sockaddr*>(&address_); }
-  socklen_t address_size() const { return address_size_; }  // 0: not an IP address
+  socklen_t address_size() const { return address_size_; }  // 0: not an address
 
   TargetState state() const { return state_; }
-  void set_state(TargetState state);
+  void set_state(TargetState state, Clock::time_point now);
+  void set_drain(std::chrono::milliseconds for_requests, std::chrono::milliseconds for_streams) {
+    drain_requests_ = for_requests, drain_streams_ = for_streams;
+  }
+  // When what still runs here is cut; never while it does not drain.
+  Clock::time_point cut_at(bool stream) const {
+    return draining_since_ ? *draining_since_ + (stream ? drain_streams_ : drain_requests_) : Clock::time_point::max();
+  }
   bool takes_requests() const { return state_ == TargetState::ready && !gone_; }
   // No table names it any more: everything on it is cut.
   void go();
@@ -98,6 +111,15 @@ class Target : public std::enable_shared_from_this<Target> {
   void refused(Clock::time_point now, std::chrono::milliseconds ejection);
   bool ejected(Clock::time_point now) const { return now < ejected_until_; }
 
+  // It comes to others that take requests already: its slow start begins.
+  void join(Clock::time_point now) { joined_ = now; }
+  std::uint32_t share(Clock::time_point now, std::chrono::milliseconds slow_start) const {
+    if (slow_start.count() == 0) return kFullShare;
+    return share_at(std::chrono::duration_cast<std::chrono::milliseconds>(now - joined_), slow_start);
+  }
+  std::int64_t credit = 0;  // of weighted turns
+
+  FiguresPtr figures;  // of its release; shared
   std::uint64_t requests = 0, failed = 0, client_aborted = 0, retried = 0, held = 0;
 
  private:
@@ -105,12 +127,14 @@ class Target : public std::enable_shared_from_this<Target> {
 
   sockaddr_storage address_{};
   socklen_t address_size_ = 0;
-  TargetState state_;
+  TargetState state_ = TargetState::ready;
+  std::optional<Clock::time_point> draining_since_;
+  std::chrono::milliseconds drain_requests_{kForever}, drain_streams_{kForever};
   bool gone_ = false;
   boost::intrusive::list<Claim> claims_;
   std::vector<std::unique_ptr<Upstream>> idle_;  // the most recently used last
   unsigned refused_ = 0;
-  Clock::time_point ejected_until_{};
+  Clock::time_point ejected_until_{}, joined_{};
   Observer& observer_;
 };
 

@@ -9,6 +9,8 @@
 namespace fleet::proxy {
 namespace {
 
+constexpr std::chrono::milliseconds kLastLines{500};  // to be written before the worker ends
+
 // Everything here reports by Result; what escapes is a bug, and a worker with a bug is better replaced.
 void rethrow(std::exception_ptr error) {
   if (error) std::rethrow_exception(error);
@@ -19,12 +21,14 @@ void rethrow(std::exception_ptr error) {
 Worker::Worker(Loop& loop, os::Fd link_listener, WorkerOptions options)
     : loop_(loop),
       options_(std::move(options)),
-      proxy_(loop, options_.limits, *this),
+      proxy_(loop, Limits{}, *this),
       door_(proxy_,
             [this] {
               if (state_ == State::draining) finished();
             }),
       link_listener_(new Socket(loop, std::move(link_listener), Socket::Kind::listener)) {
+  options_.overrides(proxy_.limits);
+  proxy_.logs.write_with(options_.log_writer);
   link_listener_->set_listener(&dialled_);
   loop_.set_ticker(this);
 }
@@ -56,8 +60,10 @@ void Worker::greet() {
   hello.pid = static_cast<std::uint32_t>(::getpid());
   hello.state = state_;
   hello.generation = proxy_.router.generation();
+  hello.gives_keys = true;
   say(hello);
   last_stats_.reset();
+  proxy_.router.figures.tell_all_again();
   reported_.clear();
   report_drained();
 }
@@ -68,6 +74,10 @@ Result<> Worker::on_message(net::Incoming message) {
   if (message.is<wire::Table>()) return take_table(message);
   if (message.is<wire::GiveListeners>()) {
     say(wire::Listeners{door_.listener_infos()}, door_.listener_fds());
+  } else if (message.is<wire::GiveKeys>()) {
+    say(proxy_.tls ? proxy_.tls->keys() : wire::Keys());
+  } else if (message.is<wire::AccessLogs>()) {
+    return take_logs(message);
   } else if (message.is<wire::StatsRequest>()) {
     send_stats();
   } else if (message.is<wire::Accept>()) {
@@ -79,6 +89,7 @@ Result<> Worker::on_message(net::Incoming message) {
     if (state_ == State::accepting) say(wire::Accepting{});
   } else if (message.is<wire::DrainWorker>()) {
     TRY(const auto order, message.as<wire::DrainWorker>());
+    proxy_.replaced = order.replaced;
     drain(order.deadline);
   } else {
     return fail("unexpected message of type " + std::to_string(message.type));
@@ -103,10 +114,12 @@ Result<> Worker::take_listeners(net::Incoming& message) {
 Result<> Worker::take_keys(const net::Incoming& message) {
   TRY(const auto keys, message.as<wire::Keys>());
   wire::KeysAck ack;
-  if (auto contexts = TlsContexts::make(keys))
-    proxy_.tls = std::move(*contexts);
-  else
-    ack.error = contexts.error().text;
+  if (auto made = TlsContexts::make(keys, proxy_.tls.get())) {
+    proxy_.tls = std::move(made->contexts);
+    ack.refused = std::move(made->refused);
+  } else {
+    ack.error = made.error().text;
+  }
   say(ack);
   return {};
 }
@@ -120,21 +133,40 @@ Result<> Worker::take_table(net::Incoming& message) {
   } else if (table.table.generation < proxy_.router.generation()) {
     ack.error = "older than the table in force, generation " + std::to_string(proxy_.router.generation());
   } else {
-    std::map<std::string, os::Fd, std::less<>> logs;
-    for (std::size_t i = 0; i < message.fds.size(); ++i) logs[table.access_logs[i]] = std::move(message.fds[i]);
-    proxy_.logs.replace(std::move(logs));
-    proxy_.router.swap(table.table);
+    for (std::size_t i = 0; i < message.fds.size(); ++i) {
+      proxy_.logs.open(table.access_logs[i], std::move(message.fds[i]));
+    }
+    if (auto taken = proxy_.router.swap(table.table, &proxy_.logs); taken) {
+      take_settings(table.settings);
+    } else {
+      ack.error = std::move(taken.error().text);
+    }
+    proxy_.logs.forget_unused();
     std::erase_if(reported_, [this](const auto& id) { return !proxy_.router.targets().contains(id); });
   }
   ack.stats = stats();
   say(ack);
   reported_.clear();
   report_drained();
-  proxy_.held.wake_all();
+  proxy_.router.holds.release(Clock::now());
   if (state_ == State::fresh && !proving_) {
     proving_ = true;
     spawn(prove_ready(), rethrow);
   }
+  return {};
+}
+
+// Connections there are go on, under the new limits.
+void Worker::take_settings(const ProxySettings& settings) {
+  proxy_.limits.take(settings);
+  options_.overrides(proxy_.limits);
+  proxy_.edge.set(settings);
+}
+
+Result<> Worker::take_logs(net::Incoming& message) {
+  TRY(const auto logs, message.as<wire::AccessLogs>());
+  if (logs.apps.size() != message.fds.size()) return fail("AccessLogs: descriptors do not match");
+  for (std::size_t i = 0; i < logs.apps.size(); ++i) proxy_.logs.open(logs.apps[i], std::move(message.fds[i]));
   return {};
 }
 
@@ -163,7 +195,7 @@ void Worker::drain(std::chrono::milliseconds deadline) {
 }
 
 void Worker::finished() {
-  proxy_.logs.flush();
+  proxy_.logs.finish(kLastLines);
   send_stats();
   wire::WorkerDrained drained;
   drained.cut = cut_;
@@ -177,7 +209,9 @@ void Worker::finished() {
 void Worker::on_tick() {
   const auto now = Clock::now();
   proxy_.logs.flush();
+  proxy_.router.holds.release(now);
   if (std::exchange(link_paused_, false)) link_listener_->mute(false);
+  door_.on_tick();
   if (now >= cut_at_) {
     cut_at_ = Clock::time_point::max();
     cut_ = door_.busy();
@@ -196,12 +230,22 @@ wire::Stats Worker::stats() {
   stats.accepted = door_.accepted();
   stats.unrouted = proxy_.unrouted;
   stats.unavailable = proxy_.unavailable;
+  stats.held = proxy_.router.holds.size();
+  stats.turned_away = door_.turned_away();
+  stats.log_lines_lost = proxy_.logs.lost();
+  proxy_.handshakes.tell(stats);
+  stats.bad_proxy_headers = proxy_.edge.bad_headers;
+  stats.over_address_limit = proxy_.edge.over_limit;
+  stats.evicted = proxy_.edge.evicted;
+  stats.slow_clients = proxy_.edge.slow;
+  stats.loops = proxy_.edge.loops;
   for (const auto& [id, target] : proxy_.router.targets()) stats.targets.push_back(target->stats());
   return stats;
 }
 
 void Worker::send_stats() {
   if (!link_ || !link_->is_open()) return;
+  if (const auto changes = proxy_.router.figures.changes(); !changes.releases.empty()) say(changes);
   last_stats_ = stats();
   say(*last_stats_);
   proxy_.router.forget_gone();

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/time.h>
 
 #include <memory>
@@ -79,16 +80,33 @@ void OriginConnection::reset() {
   fd_.reset();
 }
 
-Origin::Origin(Handler handler) : handler_(std::move(handler)) {
-  listener_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+namespace {
+
+os::Fd bound(const std::string& socket) {
+  os::Fd fd(::socket(socket.empty() ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (socket.empty()) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+  } else {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    socket.copy(address.sun_path, sizeof address.sun_path - 1);
+    ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+  }
+  return fd;
+}
+
+}  // namespace
+
+Origin::Origin(Handler handler, const std::string& socket, int backlog)
+    : handler_(std::move(handler)), listener_(bound(socket)) {
+  ::listen(listener_.get(), backlog);
   sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  ::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size);
-  ::listen(listener_.get(), 1024);
   ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size);
-  port_ = ntohs(address.sin_port);
+  if (socket.empty()) port_ = ntohs(address.sin_port);
   acceptor_ = std::thread([this] { run(); });
 }
 

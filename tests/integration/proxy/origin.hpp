@@ -1,4 +1,4 @@
-// A tiny application on 127.0.0.1: a thread per connection, each running the handler given.
+// A tiny application on 127.0.0.1, or a unix socket: a thread per connection, each running the handler given.
 #pragma once
 
 #include <atomic>
@@ -40,7 +40,8 @@ class OriginConnection {
 class Origin {
  public:
   using Handler = std::function<void(OriginConnection&)>;
-  explicit Origin(Handler handler);
+  // `socket`: a path; empty: a port that the kernel chooses.
+  explicit Origin(Handler handler, const std::string& socket = "", int backlog = 1024);
   ~Origin();
   std::uint16_t port() const { return port_; }
   int connections() const { return connections_; }

@@ -46,8 +46,10 @@ TEST(ProxyRetry, R1WaitsForTheNextTableWhenEveryTargetRefuses) {
 
 TEST(ProxyRetry, R1GivesUpWith502WhenTheHoldTimeIsOver) {
   Slot slot;
-  WorkerProcess worker({"--timeout", "hold=200", "--timeout", "hold-retry=50"});
-  worker.start(slot, {route_to({{"dead", refusing_port()}})});
+  WorkerProcess worker({"--timeout", "hold-retry=50"});
+  auto route = route_to({{"dead", refusing_port()}});
+  route.hold.timeout = std::chrono::milliseconds(200);
+  worker.start(slot, {route});
   Client client(slot.http);
   const auto answer = client.get("/");
   EXPECT_EQ(answer.status, 502);

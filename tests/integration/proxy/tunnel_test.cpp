@@ -1,5 +1,6 @@
 // Upgrades and streams that may never end by themselves: P7, P12, W8, W9, D7.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <future>

@@ -6,8 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "pace.hpp"
-
 namespace fleet::proxy {
 namespace {
 
@@ -96,33 +94,6 @@ TEST(Rendezvous, MovesOnlyToATargetThatComesAndGivesItItsPart) {
 TEST(Rendezvous, IsTheSameInEveryWorkerAndVersion) {
   EXPECT_EQ(hash_of(""), 0xf52a15e9a9b5e89bu);
   EXPECT_EQ(hash_of("user-1"), 0x0u);
-}
-
-TEST(Pace, LetsFewGoAtFirstAndAllInTheEnd) {
-  EXPECT_EQ(pace_window(0ms), 8u);
-  EXPECT_EQ(pace_window(99ms), 8u);
-  EXPECT_EQ(pace_window(100ms), 16u);
-  EXPECT_EQ(pace_window(1s), 8192u);
-  EXPECT_EQ(pace_window(24h), pace_window(2s)) << "and never overflows";
-}
-
-TEST(Pace, CountsWhatIsInFlightAlready) {
-  EXPECT_EQ(may_go(0ms, 2, 0), 16u);
-  EXPECT_EQ(may_go(0ms, 2, 10), 6u);
-  EXPECT_EQ(may_go(0ms, 2, 16), 0u);
-  EXPECT_EQ(may_go(0ms, 2, 5000), 0u);
-  EXPECT_EQ(may_go(0ms, 0, 0), 0u) << "nothing takes them";
-}
-
-TEST(Pace, IsDoneWithAThousandInASecondEvenIfEachTakesAsLong) {
-  std::uint64_t in_flight = 0, left = 1000;
-  milliseconds since{0};
-  while (left > 0 && since < 1s) {
-    const auto go = std::min(left, may_go(since, 1, in_flight));
-    in_flight += go, left -= go;
-    since += kPaceTick;
-  }
-  EXPECT_EQ(left, 0u);
 }
 
 }  // namespace
