@@ -35,7 +35,7 @@ std::string exit_codes() {
 struct Raw {
   std::string app;
   std::uint64_t number = 0, release = 0, since = 0;
-  std::int64_t timeout = 300000;
+  std::int64_t timeout = 300000, max = 30000;
   bool no_wait = false;
 };
 
@@ -66,6 +66,7 @@ class CommandLine {
     take({release_}, raw_.release, options_.release);
     take({since_}, raw_.since, options_.since);
     options_.timeout = std::chrono::milliseconds(raw_.timeout);
+    options_.max = std::chrono::milliseconds(raw_.max);
     options_.wait = !raw_.no_wait;
     options_.build = absolute_build(options_.build, around_.directory);
   }
@@ -108,6 +109,10 @@ class CommandLine {
     number_.push_back(
         follow->add_option("deployment", raw_.number, "its number; the app's running one")->type_name("ID"));
     add_wait(follow, false);
+    auto* hold = verb("hold", "let the app's requests wait, for maintenance of a database, say", Verb::hold);
+    auto* max = hold->add_option("--max", raw_.max, "at most so long, 1s to 1h (30s); then they go on by themselves");
+    max->transform(kDuration)->check(CLI::Range(1000, 3600000))->option_text("DURATION");
+    verb("unhold", "let the requests of a held app go on", Verb::unhold);
   }
 
   void add_questions() {
@@ -133,6 +138,15 @@ class CommandLine {
     check->fallthrough();
     check->callback([this] { options_.verb = Verb::config_check; });
     check->add_option("file", options_.file, "fleet.toml")->required()->type_name("FILE");
+    auto* route = app_.add_subcommand("route", "the routing of requests");
+    route->require_subcommand(1)->fallthrough();
+    auto* ask = route->add_subcommand("check", "say what a request would get, and why");
+    ask->fallthrough();
+    ask->callback([this] { options_.verb = Verb::route_check; });
+    ask->add_option("address", options_.asked_url, "http or https URL, as the client asks for it")->required()->type_name("URL");
+    ask->add_option("--method", options_.method, "of the request (GET)")->type_name("METHOD");
+    ask->add_option("--header", options_.headers, "a field of it; as often as wanted")->type_name("\"NAME: VALUE\"")->expected(1)->take_all();
+    ask->add_option("--from", options_.from, "the client's address (127.0.0.1)")->type_name("ADDRESS");
     verb("reload", "read the configuration again", Verb::reload);
     auto* shutdown = verb("shutdown", "end fleetd; everything goes on serving", Verb::shutdown);
     shutdown->add_flag("--apps", options_.apps, "drain the proxy and stop all applications too");

@@ -6,6 +6,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "client.hpp"
 
@@ -19,9 +20,12 @@ enum class Verb : std::uint8_t {
   restart,
   abort,
   follow,
+  hold,
+  unhold,
   logs,
   events,
   config_check,
+  route_check,
   reload,
   shutdown,
 };
@@ -41,7 +45,10 @@ struct Options {
   std::optional<std::uint64_t> release, since;
   std::uint32_t lines = 100;
   std::string file;   // config check
+  std::string asked_url, method = "GET", from = "127.0.0.1";  // route check
+  std::vector<std::string> headers;                           // likewise: "Name: value"
   bool apps = false;  // shutdown
+  std::chrono::milliseconds max{30000};  // hold
 };
 
 // Of this process; what an unset variable would say is empty.

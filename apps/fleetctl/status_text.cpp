@@ -96,7 +96,7 @@ std::string instances_table(const AppView& app, milliseconds now, const Style& s
             Cell(std::string(name(instance.state)), colour_of(instance.state)),
             elapsed(instance.since, now),
             std::to_string(instance.pid),
-            std::to_string(instance.port),
+            instance.socket.empty() ? std::to_string(instance.port) : "unix",
             std::uint64_t{instance.in_flight},
             std::uint64_t{instance.restarts}};
     rows.push_back(std::move(row));
@@ -111,6 +111,11 @@ std::string notes(const AppView& app, milliseconds now, const Style& style) {
     out += app.name + ": " + std::string(name(deployment->kind)) + ", deployment " + std::to_string(deployment->id) +
            ", in " + std::string(name(deployment->phase)) + ", for " + elapsed(deployment->started_at, now) + ", by " +
            printable(deployment->requested_by) + "\n";
+  }
+  if (const auto until = app.held_until ? parse_time(*app.held_until) : std::nullopt) {
+    out += app.name + ": " + coloured("requests are held", Colour::yellow, style.colour) + " for " +
+           duration(std::max(*until - now, milliseconds(0))) + " more at most · go on: fleetctl unhold --app " + app.name +
+           "\n";
   }
   for (const auto& instance : app.instances) {
     const bool expected = instance.state == InstanceState::ready || app.deployment || !is_current(app, instance);
@@ -161,6 +166,13 @@ std::string status_text(const StatusView& status, const std::optional<std::strin
   for (const auto& certificate : status.certificates) below += notes(certificate, now, style);
   if (rows.size() == 1) return out + "no apps are configured\n" + below;
   return out + "\n" + table(rows, style.colour) + (below.empty() || below.starts_with('\n') ? "" : "\n") + below;
+}
+
+std::string hold_text(const api::HoldView& hold, milliseconds now) {
+  const auto until = hold.held_until ? parse_time(*hold.held_until) : std::nullopt;
+  if (!until) return "requests of " + printable(hold.app) + " go on";
+  return "requests of " + printable(hold.app) + " are held, for " + duration(std::max(*until - now, milliseconds(0))) +
+         " at most; " + count(hold.in_flight, "earlier one") + " in flight";
 }
 
 std::string releases_text(const api::ReleasesView& releases, milliseconds now, const Style& style) {

@@ -13,6 +13,9 @@ namespace fleet::ctl {
 std::string status_text(const api::StatusView& status, const std::optional<std::string>& app, milliseconds now,
                         const Style& style);
 
+// One line on what a hold, or its end, has come to.
+std::string hold_text(const api::HoldView& hold, milliseconds now);
+
 std::string releases_text(const api::ReleasesView& releases, milliseconds now, const Style& style);
 
 }  // namespace fleet::ctl

@@ -54,6 +54,7 @@ Colour colour_of(const EventView& event) {
     case EventType::certificate_refused:
     case EventType::worker_exited: return Colour::red;
     case EventType::certificate_expires:
+    case EventType::hold_started:
     case EventType::gap: return Colour::yellow;
     case EventType::certificate_renewed:
     case EventType::deployment_started:
@@ -61,6 +62,7 @@ Colour colour_of(const EventView& event) {
     case EventType::deployment_progress:
     case EventType::instance_started:
     case EventType::instance_stopped:
+    case EventType::hold_ended:
     case EventType::route_published:
     case EventType::worker_started:
     case EventType::app_state:
@@ -137,6 +139,8 @@ std::vector<std::string> Story::tell(const EventView& event) {
     case EventType::instance_unhealthy:
     case EventType::instance_exited:
     case EventType::instance_stopped:
+    case EventType::hold_started:
+    case EventType::hold_ended:
       lines.push_back("    " + coloured(message_of(event), colour_of(event), style_.colour));
       return lines;
     case EventType::gap:

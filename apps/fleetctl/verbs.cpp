@@ -8,6 +8,7 @@
 #include "ask.hpp"
 #include "follow.hpp"
 #include "os/fd.hpp"
+#include "route_text.hpp"
 #include "status_text.hpp"
 
 namespace fleet::ctl {
@@ -94,6 +95,23 @@ Outcome rollback(Session& session) {
 }
 
 Outcome restart(Session& session) { return change(session, "/restart", ""); }
+
+Outcome change_hold(Session& session, std::string what, std::string body) {
+  auto path = co_await app_path(session, std::move(what));
+  if (!path) co_return std::unexpected(path.error());
+  auto held = co_await ask_for<api::HoldView>(session.client, "POST", std::move(*path), std::move(body));
+  if (!held) co_return std::unexpected(held.error());
+  session.terminal.line(session.options.json ? json::write(*held).dump() : hold_text(*held, now()));
+  co_return Exit::done;
+}
+
+Outcome hold(Session& session) {
+  api::HoldBody body;
+  body.max_ms = session.options.max;
+  return change_hold(session, "/hold", json::write(body).dump());
+}
+
+Outcome unhold(Session& session) { return change_hold(session, "/unhold", ""); }
 
 // The deployment asked for, or the running one of the app.
 net::Task<Result<Session::Waiting>> chosen_deployment(Session& session) {
@@ -229,6 +247,20 @@ Outcome events(Session& session) {
   co_return exit;
 }
 
+Outcome route_check(Session& session) {
+  const auto& options = session.options;
+  std::string headers;
+  for (const auto& header : options.headers) headers += (headers.empty() ? "" : "\n") + header;
+  const std::string target = "/v1/route?url=" + percent_encoded(options.asked_url) + "&method=" + percent_encoded(options.method) +
+                             "&from=" + percent_encoded(options.from) + "&headers=" + percent_encoded(headers);
+  auto reply = co_await ask(session.client, "GET", target);
+  if (!reply) co_return std::unexpected(reply.error());
+  auto view = value_of<api::RouteView>(*reply);
+  if (!view) co_return std::unexpected(view.error());
+  session.terminal.data(options.json ? reply->body : route_text(*view, session.terminal.data_style()));
+  co_return view->app.empty() ? Exit::usage : Exit::done;
+}
+
 // ---- the daemon ----------------------------------------------------------------------------------------------------
 
 Outcome reload(Session& session) {
@@ -278,8 +310,11 @@ Outcome ask_verb(Session& session) {
     case Verb::restart: return restart(session);
     case Verb::abort: return abort(session);
     case Verb::follow: return follow(session);
+    case Verb::hold: return hold(session);
+    case Verb::unhold: return unhold(session);
     case Verb::logs: return logs(session);
     case Verb::events: return events(session);
+    case Verb::route_check: return route_check(session);
     case Verb::reload: return reload(session);
     case Verb::shutdown: return shutdown(session);
     case Verb::config_check: break;  // needs no fleetd

@@ -28,6 +28,12 @@ constexpr std::size_t kFailureLines = 50;   // of a failed candidate's log
 constexpr std::size_t kEventsKept = 10'000, kEventsPruned = 1'000;  // pruned after so many new ones
 constexpr std::size_t kLogsSpared = 20;     // of instances that are gone, per app
 constexpr auto kSaveRetry = 1s;
+constexpr auto kTold = 10s;  // in which every worker has a table, or a successor that has
+
+// Of the clock that all processes of the machine share, until it is booted again.
+milliseconds machine_time() {
+  return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch());
+}
 
 int stop_signal(const AppConfig& config) { return parse_signal(config.drain.stop_signal).value_or(SIGTERM); }
 
@@ -241,6 +247,27 @@ Result<> Executor::abort(api::DeploymentId id, const std::string& requested_by) 
   return fail(ErrorKind::usage, "deployment " + std::to_string(id) + " is over");
 }
 
+net::Task<Result<>> Executor::hold(std::string name, milliseconds at_most, std::string requested_by) {
+  App* app = find(name);
+  if (!app || !app->configured) co_return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
+  if (closing_) co_return fail(ErrorKind::unreachable, "fleetd is shutting down");
+  plan::Event event = plan::Unhold{"asked for by " + requested_by};
+  if (at_most.count() > 0) event = plan::Hold{machine_time() + at_most, std::move(requested_by)};
+  working_ = true;
+  auto done = process(*app, event);
+  working_ = false;
+  work();
+  if (!done) co_return std::unexpected(std::move(done.error()).in("cannot record it"));
+  const auto generation = generation_;
+  const auto until = std::chrono::steady_clock::now() + kTold;
+  while (world_.workers.acked() < generation && std::chrono::steady_clock::now() < until && !closing_) {
+    net::Timer pause(world_.io, milliseconds(5));
+    (void)co_await pause.async_wait(net::use_result);
+  }
+  if (world_.workers.acked() < generation) co_return fail(ErrorKind::unreachable, "not all workers have confirmed it");
+  co_return Result<>();
+}
+
 Result<> Executor::configure(const Config& config) {
   for (const auto& wanted : config.apps) TRYV(world_.paths.make_for_app(wanted.name));
   config_ = config;
@@ -375,8 +402,8 @@ Result<> Executor::save(App& app, const plan::Step& step, std::uint64_t generati
 // record. One that finds no port keeps port 0.
 void Executor::give_addresses(const App& app, plan::AppState& state) {
   std::set<std::uint16_t> taken;
-  for (const auto& [name, app] : apps_) {
-    for (const auto& instance : app->state.instances) taken.insert(instance.port);
+  for (const auto& [name, other] : apps_) {
+    for (const auto& instance : other->state.instances) taken.insert(instance.port);
   }
   static std::minstd_rand random{std::random_device{}()};
   const auto span = static_cast<std::uint32_t>(config_.port_last - config_.port_first + 1);
@@ -407,8 +434,13 @@ net::Task<> Executor::tick() {
     work();
     const auto now = clock_.now();
     auto next = now + std::chrono::duration_cast<milliseconds>(AttendedClock::kBeat) / 2;
-    std::vector<std::string> due;
+    std::vector<std::string> due, over;
     for (const auto& [name, app] : apps_) {
+      if (const auto held = app->state.held_until; held.count() > 0) {
+        const auto left = held - machine_time();
+        if (left.count() <= 0) over.push_back(name);
+        else next = std::min(next, now + left);
+      }
       if (!app->wake_at) continue;
       if (*app->wake_at <= now) due.push_back(name);
       else next = std::min(next, *app->wake_at);
@@ -417,7 +449,8 @@ net::Task<> Executor::tick() {
       find(name)->wake_at.reset();
       feed(name, plan::Tick{});
     }
-    if (!due.empty() && !retry_at_) continue;
+    for (const auto& name : over) feed(name, plan::Unhold{"its time is over"});
+    if ((!due.empty() || !over.empty()) && !retry_at_) continue;
     if (retry_at_) next = std::min(next, now + kSaveRetry);
     wake_.expires_after(next - now);
     (void)co_await wake_.async_wait(net::use_result);
@@ -675,6 +708,10 @@ Executor::App* Executor::find(const std::string& name) {
 
 std::string Executor::since(milliseconds planner_time) {
   return wall_time(std::chrono::system_clock::now() - (clock_.now() - planner_time));
+}
+
+std::string Executor::at(milliseconds machine_time_then) {
+  return wall_time(std::chrono::system_clock::now() + (machine_time_then - machine_time()));
 }
 
 bool Executor::release_kept(const std::string& app, std::uint64_t release) const {

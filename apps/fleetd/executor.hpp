@@ -56,6 +56,8 @@ class Executor {
 
   Result<api::DeploymentId> request(const std::string& app, plan::Request request);
   Result<> abort(api::DeploymentId id, const std::string& requested_by);
+  // Until when the app's requests wait on purpose; 0 ms: they go on. Answers when every worker does so.
+  net::Task<Result<>> hold(std::string app, milliseconds at_most, std::string requested_by);
   Result<> configure(const Config& config);
 
   // Until every app serves as well as it can for now, by way of every worker.
@@ -73,6 +75,7 @@ class Executor {
   Result<api::DeploymentView> deployment(api::DeploymentId id);
   Result<std::vector<Release>> releases(const std::string& app) { return world_.store.releases(app); }
   std::string since(milliseconds planner_time);  // as wall time
+  std::string at(milliseconds machine_time);     // of the monotonic clock, likewise
 
   void acked(std::uint64_t generation);
   void drained(const std::string& target);

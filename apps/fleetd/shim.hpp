@@ -38,6 +38,8 @@ class Shim {
 std::vector<std::string> shims_found(const Paths& paths);
 // Likewise of workers.
 std::vector<std::string> workers_found(const Paths& paths);
+// Ids of the instances whose HTTP sockets are there, alive or not.
+std::vector<std::string> http_sockets_found(const Paths& paths);
 
 // Kills a program whose shim is gone, with its whole tree: nobody captures its output or can tell how it ends. Does
 // nothing if that process is gone, whoever may have its pid now.

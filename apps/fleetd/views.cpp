@@ -115,6 +115,7 @@ api::InstanceView show_instance(const plan::Instance& instance, std::uint32_t in
   view.state = same_name<api::InstanceState>(instance.phase);
   view.pid = plan::is_running(instance.phase) ? instance.pid : 0;
   view.port = instance.port;
+  view.socket = instance.socket;
   view.in_flight = in_flight;
   view.restarts = instance.restarts;
   view.since = std::move(since);

@@ -139,7 +139,8 @@ struct InstanceView {
   std::uint32_t in_flight = 0;
   std::uint32_t restarts = 0;
   std::string since;  // in this state
-  FLEET_FIELDS(InstanceView, id, release, state, pid, port, in_flight, restarts, since)
+  std::string socket = {};  // the unix socket that it listens on, in place of the port; empty: none
+  FLEET_FIELDS(InstanceView, id, release, state, pid, port, in_flight, restarts, since, socket)
 };
 
 enum class AppState : std::uint8_t {
@@ -161,7 +162,28 @@ struct AppView {
   std::uint32_t wanted = 0;                  // instances of the current release, as configured
   std::optional<DeploymentView> deployment;  // the one under way
   std::vector<InstanceView> instances;
-  FLEET_FIELDS(AppView, name, release, release_url, state, hosts, path, wanted, deployment, instances)
+  std::optional<std::string> held_until;  // its requests wait on purpose
+  FLEET_FIELDS(AppView, name, release, release_url, state, hosts, path, wanted, deployment, instances, held_until)
+};
+
+enum class CertificateState : std::uint8_t {
+  served,    // as its files are
+  expiring,  // served, and to be renewed within days
+  expired,   // served for want of a better one
+  former,    // its files will not do; the last good version is served
+  refused,   // its files will not do, and there was no good version
+};
+FLEET_NAMES(CertificateState, "served", "expiring", "expired", "former", "refused")
+
+struct CertificateView {
+  std::string file;  // as configured
+  CertificateState state = CertificateState::served;
+  std::vector<std::string> names;         // hosts; "*.example.com"
+  std::string key, issuer;                // "ECDSA P-256"
+  std::optional<std::string> expires_at;  // of the version that is served, with its chain
+  std::string problem;                    // former, refused: what is wrong with the files
+  std::vector<std::string> warnings;
+  FLEET_FIELDS(CertificateView, file, state, names, key, issuer, expires_at, problem, warnings)
 };
 
 struct StatusView {
@@ -171,7 +193,8 @@ struct StatusView {
   std::string started_at;
   std::vector<WorkerView> workers;
   std::vector<AppView> apps;
-  FLEET_FIELDS(StatusView, version, generation, pid, started_at, workers, apps)
+  std::vector<CertificateView> certificates;  // of [[tls]], in its order
+  FLEET_FIELDS(StatusView, version, generation, pid, started_at, workers, apps, certificates)
 };
 
 struct ReleaseView {
@@ -215,16 +238,22 @@ enum class EventType : std::uint8_t {
   instance_unhealthy,
   instance_exited,   // data: exit_code, signal
   instance_stopped,  // as asked
+  hold_started,      // the app's requests wait
+  hold_ended,        // they go on
   route_published,   // data: generation
   worker_started,    // data: slot, pid
   worker_exited,
   app_state,  // data: state
   config_reloaded,
+  certificate_refused,  // data: certificate
+  certificate_renewed,
+  certificate_expires,
   gap,  // events before this one were dropped for this reader
 };
 FLEET_NAMES(EventType, "deployment.started", "deployment.phase", "deployment.progress", "deployment.finished",
             "instance.started", "instance.ready", "instance.unhealthy", "instance.exited", "instance.stopped",
-            "route.published", "worker.started", "worker.exited", "app.state", "config.reloaded", "gap")
+            "hold.started", "hold.ended", "route.published", "worker.started", "worker.exited", "app.state", "config.reloaded",
+            "certificate.refused", "certificate.renewed", "certificate.expires", "gap")
 
 // The facts of an event; in JSON the null ones are left out.
 struct EventData {
@@ -239,8 +268,9 @@ struct EventData {
   std::optional<std::int32_t> exit_code, signal;
   std::optional<std::uint64_t> generation;
   std::optional<AppState> state;
+  std::optional<std::string> certificate;  // its file
   FLEET_FIELDS(EventData, phase, step, bytes, total, outcome, error_kind, instance, release, pid, port, slot, exit_code,
-               signal, generation, state)
+               signal, generation, state, certificate)
 };
 
 struct EventView {
@@ -260,6 +290,33 @@ struct EventsView {
   FLEET_FIELDS(EventsView, events)
 };
 
+// ---- what a request would get --------------------------------------------------------------------------------------
+
+struct RouteTarget {
+  std::string instance;
+  std::uint64_t release = 0;
+  std::string state;  // as in the table: "ready", ...
+  FLEET_FIELDS(RouteTarget, instance, release, state)
+};
+
+struct RouteView {
+  std::string url, method;
+  std::uint64_t generation = 0;         // of the table asked
+  std::string app, host, path;          // whose it is, the name that matched (empty: any host), the path whose rules hold
+  std::string seen_path;                // the request's path as rules see it
+  std::optional<std::uint32_t> status;  // of fleet's own answer; null: the application answers
+  std::string reason;                   // X-Fleet-Error of that answer
+  std::string because, rule, location;  // the key that decided, the rewrite that did, where a redirect leads
+  std::string target;                   // that the application gets
+  std::vector<std::string> request_head, response_changes;
+  std::vector<RouteTarget> targets;
+  std::uint64_t max_body = 0;           // bytes; 0: unlimited
+  milliseconds first_byte_timeout_ms{0}, idle_timeout_ms{0}, tunnel_timeout_ms{0};  // 0: as for all
+  FLEET_FIELDS(RouteView, url, method, generation, app, host, path, seen_path, status, reason, because, rule, location,
+               target, request_head, response_changes, targets, max_body, first_byte_timeout_ms, idle_timeout_ms,
+               tunnel_timeout_ms)
+};
+
 // ---- requests and small answers ------------------------------------------------------------------------------------
 
 struct DeployBody {
@@ -271,6 +328,19 @@ struct DeployBody {
 struct RollbackBody {
   std::optional<std::uint64_t> release;  // null: the one before the current
   FLEET_FIELDS(RollbackBody, release)
+};
+
+struct HoldBody {
+  milliseconds max_ms{30000};  // then requests go on by themselves; 1 s to 1 h
+  FLEET_FIELDS(HoldBody, max_ms)
+};
+
+// From now on, in every worker.
+struct HoldView {
+  std::string app;
+  std::optional<std::string> held_until;  // null: requests go on
+  std::uint32_t in_flight = 0;            // those that came before and are not answered yet
+  FLEET_FIELDS(HoldView, app, held_until, in_flight)
 };
 
 struct ShutdownBody {

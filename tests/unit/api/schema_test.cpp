@@ -94,10 +94,13 @@ TEST(OpenApi, DescribesEveryViewFieldByField) {
   expect_described<DeploymentView>("Deployment");
   expect_described<ReleasesView>("Releases");
   expect_described<LogsView>("Logs");
+  expect_described<RouteView>("Route");
   expect_described<EventView>("Event");
   expect_described<EventsView>("Events");
   expect_described<DeployBody>("DeployBody");
   expect_described<RollbackBody>("RollbackBody");
+  expect_described<HoldBody>("HoldBody");
+  expect_described<HoldView>("Hold");
   expect_described<ShutdownBody>("ShutdownBody");
   expect_described<AcceptedView>("Accepted");
   expect_described<HealthView>("Health");

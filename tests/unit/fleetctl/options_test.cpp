@@ -57,6 +57,28 @@ TEST(Options, WaitFiveMinutesUnlessToldOtherwise) {
   EXPECT_EQ(read({"follow", "3", "--timeout", "2h"})->timeout, std::chrono::hours(2));
 }
 
+TEST(Options, TakeTheRequestOfARouteCheck) {
+  const auto options = read({"route", "check", "https://shop.example/x?y", "--method", "POST", "--header", "A: b", "--header", "C: d",
+                             "--from", "192.0.2.7", "--json"});
+  ASSERT_TRUE(options) << options.error().err;
+  EXPECT_EQ(options->verb, Verb::route_check);
+  EXPECT_EQ(options->asked_url, "https://shop.example/x?y");
+  EXPECT_EQ(options->method, "POST");
+  EXPECT_EQ(options->headers, (std::vector<std::string>{"A: b", "C: d"}));
+  EXPECT_EQ(options->from, "192.0.2.7");
+  EXPECT_FALSE(read({"route", "check"}));
+  EXPECT_FALSE(read({"route"}));
+}
+
+TEST(Options, TakeTheLongestTimeOfAHold) {
+  EXPECT_EQ(read({"hold"})->max, std::chrono::seconds(30));
+  const auto held = read({"hold", "--max", "2m", "--app", "shop"});
+  ASSERT_TRUE(held);
+  EXPECT_EQ(held->verb, Verb::hold);
+  EXPECT_EQ(held->max, std::chrono::minutes(2));
+  EXPECT_EQ(read({"unhold"})->verb, Verb::unhold);
+}
+
 TEST(Options, EndWithUsageWhenTheyAreWrong) {
   for (const auto& arguments : {std::vector<const char*>{},
                                 {"frob"},
@@ -64,6 +86,10 @@ TEST(Options, EndWithUsageWhenTheyAreWrong) {
                                 {"deploy", "a", "b"},
                                 {"deploy", "a", "--timeout", "5"},
                                 {"logs", "--lines", "0"},
+                                {"hold", "--max", "0s"},
+                                {"hold", "--max", "2h"},
+                                {"hold", "--max", "30"},
+                                {"unhold", "--max", "5s"},
                                 {"config"},
                                 {"status", "--frob"}}) {
     const auto ended = read(arguments);
