@@ -39,6 +39,7 @@ void Loop::run() {
     run_all(ending_);
     closed_.clear();
   }
+  stopped_ = false;
 }
 
 int Loop::patience() const {

@@ -3,11 +3,11 @@
 #include <openssl/crypto.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <boost/intrusive/list.hpp>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 
 namespace fleet::proxy {
@@ -119,7 +119,9 @@ Slab& slab_of(void* piece) {
   return *reinterpret_cast<Slab*>(reinterpret_cast<std::uintptr_t>(piece) / kSlab * kSlab);
 }
 
-void* take(std::size_t size, const char*, int) {
+}  // namespace
+
+void* take_memory(std::size_t size) {
   if (size == 0) return nullptr;
   const auto shelf = size > kSlab / 2 ? kLargeShelf : shelf_of(size);
   if (shelf >= kLargeShelf) return take_large(size);
@@ -137,7 +139,7 @@ void* take(std::size_t size, const char*, int) {
   return piece;
 }
 
-void give(void* piece, const char*, int) {
+void give_memory(void* piece) {
   if (!piece) return;
   auto& slab = slab_of(piece);
   if (slab.shelf == kLargeShelf) {
@@ -150,25 +152,26 @@ void give(void* piece, const char*, int) {
   if (--slab.used == 0 && &shelves[slab.shelf].front() != &shelves[slab.shelf].back()) drop_slab(slab);
 }
 
-void* change(void* piece, std::size_t size, const char* file, int line) {
-  if (!piece) return take(size, file, line);
+void* change_memory(void* piece, std::size_t size) {
+  if (!piece) return take_memory(size);
   if (size == 0) {
-    give(piece, file, line);
+    give_memory(piece);
     return nullptr;
   }
   const auto had = slab_of(piece).size;
   if (size <= had && size > had / 2) return piece;
-  void* const other = take(size, file, line);
+  void* const other = take_memory(size);
   if (!other) return nullptr;
-  std::memcpy(other, piece, size < had ? size : had);
-  give(piece, file, line);
+  std::memcpy(other, piece, std::min(size, had));
+  give_memory(piece);
   return other;
 }
 
-}  // namespace
-
 void give_openssl_memory() {
-  if (!kSanitized) CRYPTO_set_mem_functions(take, change, give);
+  if (kSanitized) return;
+  CRYPTO_set_mem_functions([](std::size_t size, const char*, int) { return take_memory(size); },
+                           [](void* piece, std::size_t size, const char*, int) { return change_memory(piece, size); },
+                           [](void* piece, const char*, int) { give_memory(piece); });
 }
 
 }  // namespace fleet::proxy
