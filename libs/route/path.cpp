@@ -74,7 +74,6 @@ http::Parsed<MatchingPath> matching_path(string_view target, EncodedSlash slash,
     if (slash == EncodedSlash::data && (byte == '/' || byte == '%')) {
       scratch += byte == '/' ? "%2F" : "%25";
     } else {
-      path.resegmented |= byte == '/';
       scratch.push_back(byte);
     }
     i += 2;

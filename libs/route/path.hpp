@@ -13,7 +13,7 @@ namespace fleet::route {
 struct MatchingPath {
   std::string_view text;       // begins with a slash; within the target, or in the scratch given
   bool plain = true;           // byte for byte as it was received
-  bool resegmented = false;    // segments were removed, or an encoded slash made two of one
+  bool resegmented = false;    // segments were removed
   bool encoded_slash = false;  // "%2F" was in it
 
   // What remains behind a prefix of whole segments is "" or begins with a slash.

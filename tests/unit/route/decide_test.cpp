@@ -119,7 +119,10 @@ TEST_F(Decide, ARedirectNeverLeavesTheHostUnlessItsTemplateDoes) {
 TEST_F(Decide, StripsThePrefixAndLeavesTheRestAsItCame) {
   rules.path = "/api";
   rules.strip_path = true;
-  EXPECT_EQ(target_of("/api/a%2Fb?c"), "/a/b?c");
+  EXPECT_EQ(target_of("/api/a%2Fb?c"), "/a%2Fb?c");
+  EXPECT_EQ(target_of("/api%2Fa%2Fb"), "/a/b");
+  EXPECT_EQ(target_of("/api/%2Fevil.example"), "/evil.example");
+  EXPECT_EQ(target_of("/api/a%2F..%2Fb"), "/b");
   EXPECT_EQ(target_of("/api/a%20b;c?d"), "/a%20b;c?d");
   EXPECT_EQ(target_of("/api"), "/");
   EXPECT_EQ(target_of("/api?x"), "/?x");
