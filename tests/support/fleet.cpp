@@ -36,7 +36,9 @@ std::string demo_toml(const DemoApp& app, const std::string& ledgers) {
     for (const auto& line : all) out << line << '\n';
   };
   out << "\n[app." << app.name << "]\n";
-  out << "command = [\"./bin/server\", \"--port\", \"{port}\", \"--data-dir\", \"" << ledgers << "\"]\n";
+  const auto* where = app.on_socket ? "\"--socket\", \"{socket}\"" : "\"--port\", \"{port}\"";
+  out << "command = [\"./bin/server\", " << where << ", \"--data-dir\", \"" << ledgers << "\"]\n";
+  if (app.on_socket) out << "listen = \"unix\"\n";
   out << "instances = " << app.instances << '\n';
   lines(app.lines);
   out << "[app." << app.name << ".health]\n";

@@ -24,6 +24,7 @@ struct DemoApp {
   std::vector<std::string> health = {"path = \"/health\"", "interval = \"200ms\"", "healthy = 1",
                                      "start_timeout = \"10s\""};
   std::vector<std::string> drain = {"timeout = \"10s\"", "stop_timeout = \"5s\""};
+  bool on_socket = false;  // listen = "unix"
 };
 
 // One release of the demo server.

@@ -93,7 +93,7 @@ TEST(Rendezvous, MovesOnlyToATargetThatComesAndGivesItItsPart) {
 
 TEST(Rendezvous, IsTheSameInEveryWorkerAndVersion) {
   EXPECT_EQ(hash_of(""), 0xf52a15e9a9b5e89bu);
-  EXPECT_EQ(hash_of("user-1"), 0x0u);
+  EXPECT_EQ(hash_of("user-1"), 0xc499b5f8a721df58u);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <list>
+#include <map>
+#include <set>
 
 namespace fleet::proxy {
 namespace {
@@ -88,6 +90,54 @@ TEST_F(RouterTest, PassesOverAnEjectedTargetUnlessItIsTheLast) {
   router.swap(table(2, {{"a", TargetState::ready}}));
   for (unsigned i = 0; i < Limits::kEjectAfter; ++i) router.targets().at("a")->refused(now, std::chrono::seconds(1));
   EXPECT_EQ(choose()->id, "a");
+}
+
+TEST_F(RouterTest, NeverLeavesItselfWithoutATargetByEjectingThem) {
+  router.swap(table(1, {{"a", TargetState::ready}, {"b", TargetState::ready}}));
+  for (const auto* id : {"a", "b"}) {
+    for (unsigned i = 0; i < Limits::kEjectAfter; ++i) router.targets().at(id)->refused(now, std::chrono::seconds(1));
+  }
+  EXPECT_NE(choose(), choose()) << "both, in turn";
+}
+
+TEST_F(RouterTest, GivesTheKeysOfAnEjectedTargetToTheOthersAndBack) {
+  auto hashed = table(1, {{"a", TargetState::ready}, {"b", TargetState::ready}, {"c", TargetState::ready}});
+  hashed.routes[0].balancing = {Balance::hash, "address", {}};
+  for (std::uint32_t i = 0; i < 3; ++i) hashed.routes[0].releases[0].targets[i].index = i;
+  router.swap(hashed);
+  const auto chosen = [&](std::uint64_t key) {
+    const auto match = router.match("h", "/");
+    return router.choose(*match->route, {}, now, key)->id;
+  };
+  std::map<std::uint64_t, std::string> home;
+  for (std::uint64_t key = 1; key <= 300; ++key) home[key] = chosen(key);
+  for (unsigned i = 0; i < Limits::kEjectAfter; ++i) router.targets().at("b")->refused(now, std::chrono::seconds(1));
+  std::set<std::string> heirs;
+  for (const auto& [key, id] : home) {
+    if (id == "b") heirs.insert(chosen(key));
+    else EXPECT_EQ(chosen(key), id);
+  }
+  EXPECT_EQ(heirs, (std::set<std::string>{"a", "c"}));
+  now += std::chrono::seconds(2);
+  for (const auto& [key, id] : home) EXPECT_EQ(chosen(key), id);
+}
+
+TEST_F(RouterTest, GivesTheSuccessorOfAnInstanceItsKeys) {
+  auto before = table(1, {{"a-1", TargetState::ready}, {"b-2", TargetState::ready}});
+  before.routes[0].balancing = {Balance::hash, "address", {}};
+  before.routes[0].releases[0].targets[1].index = 1;
+  auto after = before;
+  after.generation = 2;
+  after.routes[0].releases[0].targets[1].id = "b-3";
+  router.swap(before);
+  const auto chosen = [&](std::uint64_t key) {
+    const auto match = router.match("h", "/");
+    return router.choose(*match->route, {}, now, key)->id.substr(0, 1);
+  };
+  std::map<std::uint64_t, std::string> home;
+  for (std::uint64_t key = 1; key <= 100; ++key) home[key] = chosen(key);
+  router.swap(after);
+  for (const auto& [key, id] : home) EXPECT_EQ(chosen(key), id);
 }
 
 TEST_F(RouterTest, ReportsADrainingTargetWhenItsLastClaimEnds) {

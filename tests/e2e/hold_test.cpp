@@ -1,0 +1,104 @@
+// Requests wait rather than fail: on purpose, and when the only instance has crashed. And instances on unix sockets.
+#include <signal.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "expect.hpp"
+
+namespace fleet::test {
+namespace {
+
+TEST(Hold, HoldsAndLetsGoUnderLoadWithoutOneFailure) {
+  Fleet fleet;
+  fleet.start();
+  ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+  Traffic traffic(fleet);
+  traffic.flow();
+  ASSERT_TRUE(ended(fleet.ctl({"hold", "--max", "30s"}), kDone));
+  EXPECT_FALSE(fleet.app().at("held_until").is_null());
+  EXPECT_NE(fleet.ctl({"status"}).out.find("fleetctl unhold"), std::string::npos);
+  ASSERT_TRUE(eventually(milliseconds(5000), [&] {  // what came before has been answered, nothing comes after
+    std::uint64_t in_flight = 0;
+    for (const auto& instance : fleet.app().at("instances")) in_flight += instance.at("in_flight").get<std::uint64_t>();
+    return in_flight == 0;
+  }));
+  const auto answered = traffic.progress().requests;
+  std::this_thread::sleep_for(milliseconds(500));
+  EXPECT_EQ(traffic.progress().requests, answered);
+  ASSERT_TRUE(ended(fleet.ctl({"unhold"}), kDone));
+  ASSERT_TRUE(ended(fleet.ctl({"unhold"}), kDone)) << "asked twice is asked once";
+  traffic.flow();
+  EXPECT_TRUE(lossless(traffic.stop(400), {"v1"}));
+  EXPECT_TRUE(fleet.app().at("held_until").is_null());
+}
+
+TEST(Hold, EndsByItselfThoughFleetdWasKilledMeanwhile) {
+  Fleet fleet;
+  fleet.start();
+  ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+  ASSERT_TRUE(ended(fleet.ctl({"hold", "--max", "3s"}), kDone));
+  fleet.kill();
+  const auto began = std::chrono::steady_clock::now();
+  const auto answer = fetch(fleet.http(), "GET", "/");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_GT(std::chrono::steady_clock::now() - began, milliseconds(1000));
+  fleet.start();
+  EXPECT_TRUE(fleet.app().at("held_until").is_null());
+}
+
+TEST(Hold, IsTakenOverByTheNextFleetd) {
+  Fleet fleet;
+  fleet.start();
+  ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+  ASSERT_TRUE(ended(fleet.ctl({"hold", "--max", "10m"}), kDone));
+  fleet.kill();
+  fleet.start();
+  EXPECT_FALSE(fleet.app().at("held_until").is_null());
+  ASSERT_TRUE(ended(fleet.ctl({"unhold"}), kDone));
+  EXPECT_TRUE(serves(fleet, "v1"));
+}
+
+TEST(Hold, TheCrashOfTheOnlyInstanceCostsNoRequest) {
+  DemoApp one;
+  one.instances = 1;
+  Fleet fleet({.demo_apps = {one}});
+  fleet.start();
+  ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+  TrafficSetup gets;  // no POST may be sent twice (R3), and of what is in flight at once no more than R9 lets be repeated
+  gets.keep_alive = 3, gets.per_request = 0, gets.post_percent = 0, gets.slow_percent = 0;
+  Traffic traffic(fleet, gets);
+  for (int crashes = 0; crashes < 2; ++crashes) {
+    traffic.flow();
+    ::kill(fleet.instance_pids().at(0), SIGKILL);
+    traffic.flow();
+  }
+  EXPECT_TRUE(lossless(traffic.stop(400), {"v1"}));
+}
+
+TEST(UnixSockets, TwoReleasesUnderLoadLoseNothingAndLeaveNoSocket) {
+  DemoApp app;
+  app.on_socket = true;
+  Fleet fleet({.demo_apps = {app}});
+  fleet.start();
+  ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+  for (const auto& instance : fleet.app().at("instances")) {
+    EXPECT_EQ(instance.at("port"), 0);
+    EXPECT_TRUE(std::filesystem::is_socket(instance.at("socket").get<std::string>()));
+  }
+  Traffic traffic(fleet);
+  traffic.flow();
+  ASSERT_TRUE(ended(fleet.deploy({"v2"}), kDone));
+  traffic.flow();
+  fleet.kill();
+  fleet.start();
+  traffic.flow();
+  EXPECT_TRUE(lossless(traffic.stop(600), {"v1", "v2"}));
+  std::size_t sockets = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(fleet.root() + "/run/http")) ++sockets;
+  EXPECT_EQ(sockets, 2u) << "those of the former release are gone";
+}
+
+}  // namespace
+}  // namespace fleet::test
