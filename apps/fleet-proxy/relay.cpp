@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "exchange.hpp"
+#include "http/chars.hpp"
 
 namespace fleet::proxy {
 
@@ -73,6 +74,7 @@ bool Exchange::take_upload() {
     bytes_in_ += part.size();
     client_.body_taken(part.size());
     moved = true;
+    if (ruled_ && !tunnel_ && ruled_->body_too_large(upload_taken_)) client_fault_ = http::Fault::body_too_large;
   }
   return moved;
 }
@@ -158,7 +160,7 @@ bool Exchange::take_answer() {
     if (!(answer_ == Answer::head ? take_head() : take_body())) break;
     moved = true;
   }
-  if (answer_ != Answer::complete && target_gone_) fail_attempt(AttemptEnd::target_gone);
+  if (answer_ != Answer::complete && target_gone_ && !frames_) fail_attempt(AttemptEnd::target_gone);
   return moved;
 }
 
@@ -199,12 +201,16 @@ bool Exchange::take_head() {
 void Exchange::begin_answer(const http::ResponseHead& head, const http::Framing& framing) {
   answer_body_.begin(framing);
   upstream_keeps_ = head.keep_alive() && framing.kind != BodyKind::until_close && !upstream_ended_;
-  const http::ResponseRewrite rewrite{route_->rewrite_redirects, client_.peer.https, authority_,
+  http::ResponseRewrite rewrite{route_->rewrite_redirects, client_https_, authority_,
                                       claim_->target().port_text};
   // P4: a client whose body nobody wants may or may not send it; only closing is unambiguous.
-  client_.begin(head, framing, rewrite, proxy_.draining || awaiting_continue_);
+  const auto* type = head.fields.find(http::FieldId::content_type);
+  event_stream_ = type && http::istarts_with(type->value, "text/event-stream");
   status_ = head.status;
   first_byte_ = now_;
+  if (ruled_ && ruled_->intercepts(head.status)) return answer_for_app(head);
+  if (ruled_) ruled_->shape(rewrite);
+  client_.begin(head, framing, rewrite, proxy_.draining || awaiting_continue_);
   passed_on_ = true;
   request_kept_ = false;  // R5
   up_out_.consumed(up_sent_);
@@ -212,11 +218,28 @@ void Exchange::begin_answer(const http::ResponseHead& head, const http::Framing&
   answer_ = Answer::body;
 }
 
+// A page of ours, with the application's status. What it would have said instead is not read.
+void Exchange::answer_for_app(const http::ResponseHead& head) {
+  abandon_upload();
+  OwnAnswer page;
+  page.status = head.status;
+  page.of_app = &head;
+  ruled_->dress(page);
+  client_.answer(page, upload_ == Upload::done);
+  upstream_keeps_ = false;
+  passed_on_ = true;
+  request_kept_ = false;
+  event_stream_ = false;
+  answer_ = Answer::complete;
+}
+
 // P7: from here on both directions are copied as they are, each until its sender ends it.
 void Exchange::begin_tunnel(const http::ResponseHead& head) {
   client_.begin_tunnel(head);
   answer_body_.begin(http::Framing{BodyKind::until_close, 0, false});
   tunnel_ = true;
+  const auto* protocol = head.fields.find(http::FieldId::upgrade);
+  if (protocol && http::iequals(protocol->value, "websocket")) frames_.emplace();
   upload_ = Upload::running;
   upstream_keeps_ = false;
   request_kept_ = false;
@@ -241,8 +264,11 @@ bool Exchange::take_body() {
     fail_attempt(AttemptEnd::closed);  // D5: cut short, and visibly so
     return true;
   }
-  const auto sent = client_.send(up_in_.data().substr(0, ready));
+  auto bytes = up_in_.data().substr(0, ready);
+  if (closing_until_) bytes = bytes.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(frames_->until_boundary(), ready)));
+  const auto sent = bytes.empty() ? 0 : client_.send(bytes);
   if (sent == 0) return *framing > 0;
+  if (frames_) frames_->pass(bytes.substr(0, sent));
   answer_body_.taken(sent);
   up_in_.consumed(sent);
   bytes_out_ += sent;
@@ -300,22 +326,75 @@ void Exchange::arm() {
   if (upload_blocked()) upstream_->stream.arm_write();
 }
 
+Limits::Ms Exchange::upstream_idle() const {
+  const auto own = proxy_.limits.upstream_idle;
+  return ruled_ ? ruled_->upstream_idle(answer_begun_, own) : own;
+}
+
+Limits::Ms Exchange::tunnel_idle() const {
+  const auto own = proxy_.limits.tunnel_idle;
+  return ruled_ ? ruled_->tunnel_idle(own) : own;
+}
+
 void Exchange::set_deadline() {
   auto at = Clock::time_point::max();
+  const auto cut_at = claim_->target().cut_at(is_stream());
   if (tunnel_) {
-    client_.deadline.set(target_gone_ ? now_ : std::max(client_active_, upstream_active_) + proxy_.limits.tunnel_idle);
+    at = closing_until_.value_or(std::max(client_active_, upstream_active_) + tunnel_idle());
+    client_.deadline.set(target_gone_ && !closing_until_ ? now_ : std::min(at, cut_at));
     return;
   }
   if (waits_for_client()) at = client_active_ + proxy_.limits.client_idle;
-  if (waits_for_upstream()) at = std::min(at, upstream_active_ + proxy_.limits.upstream_idle);
+  if (waits_for_upstream()) at = std::min(at, upstream_active_ + upstream_idle());
   if (awaiting_continue_) at = std::min(at, began_ + proxy_.limits.continue_after);
   if (target_gone_ && answer_ != Answer::complete) at = now_;
-  client_.deadline.set(at);
+  client_.deadline.set(std::min(at, cut_at));
+}
+
+// T: what a client is waited for must come or go at some rate. An upload beside an answer may rest: the two converse.
+bool Exchange::client_too_slow() {
+  const auto& limits = proxy_.limits;
+  const bool waited_for = answer_blocked() || (answer_ == Answer::head && waits_for_client());
+  if (tunnel_ || !waited_for || limits.min_rate == 0) {
+    pace_.rests(now_);
+    return false;
+  }
+  if (!pace_.waits(now_, limits.client_idle)) return false;
+  const auto moved = upload_taken_ + acknowledged(client_.peer.stream->socket().fd());
+  if (pace_.keeps_up(now_, moved, limits.client_idle, limits.min_rate)) return false;
+  ++proxy_.edge.slow;
+  return too_slow_ = true;
+}
+
+// The kernel asks for more only when a third of its buffer is free: until then a slow reader is seen here alone.
+bool Exchange::client_reads_on() {
+  if (!answer_blocked() || client_.peer.stream->can_write()) return false;
+  const auto now_acknowledged = acknowledged(client_.peer.stream->socket().fd());
+  if (now_acknowledged <= acknowledged_) return false;
+  acknowledged_ = now_acknowledged;
+  client_active_ = now_;
+  return true;
+}
+
+// D7: a Close frame takes the place between two frames. Going on: that place has not come yet.
+Exchange::Standing Exchange::close_websocket() {
+  const bool ours = !frames_->closed();  // else the two are closing it themselves
+  if (!closing_until_) closing_until_ = now_ + proxy_.limits.lingering;
+  if (now_ >= *closing_until_) return client_.peer.cut ? Standing::cut : Standing::attempt_failed;
+  if (frames_->until_boundary() > 0 || !client_.flushed()) return Standing::going_on;
+  const auto frame = http::close_frame(client_.peer.cut ? http::CloseCode::going_away : http::CloseCode::service_restart);
+  if (ours && client_.send(frame) != frame.size()) return Standing::going_on;
+  return Standing::tunnel_closed;
 }
 
 Exchange::Standing Exchange::on_time(Clock::time_point now) {
+  if (now >= claim_->target().cut_at(is_stream())) {
+    target_gone_ = true;
+    if (!frames_) fail_attempt(AttemptEnd::target_gone);
+    return standing();
+  }
   if (tunnel_) {
-    const bool idle = now >= std::max(client_active_, upstream_active_) + proxy_.limits.tunnel_idle;
+    const bool idle = now >= std::max(client_active_, upstream_active_) + tunnel_idle();
     return idle && !step() ? Standing::tunnel_idle : Standing::going_on;
   }
   if (awaiting_continue_ && now >= began_ + proxy_.limits.continue_after && answer_ == Answer::head) {
@@ -327,9 +406,9 @@ Exchange::Standing Exchange::on_time(Clock::time_point now) {
   }
   if (waits_for_client() && now >= client_active_ + proxy_.limits.client_idle) {
     // A byte may have come in this very moment.
-    return step() ? Standing::going_on : Standing::client_silent;
+    return step() || client_reads_on() ? Standing::going_on : Standing::client_silent;
   }
-  if (waits_for_upstream() && now >= upstream_active_ + proxy_.limits.upstream_idle) {
+  if (waits_for_upstream() && now >= upstream_active_ + upstream_idle()) {
     if (step()) return Standing::going_on;
     fail_attempt(AttemptEnd::timed_out);
     return Standing::attempt_failed;

@@ -191,7 +191,8 @@ void Worker::drain(std::chrono::milliseconds deadline) {
   proxy_.draining = true;
   door_.stop_accepting();
   cut_at_ = Clock::now() + deadline;
-  if (door_.open() == 0) finished();
+  if (door_.open() == 0) return finished();
+  door_.wake_all();
 }
 
 void Worker::finished() {

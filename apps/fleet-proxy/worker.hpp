@@ -1,6 +1,7 @@
 // One worker: its link to fleetd, its states (fresh -> ready -> accepting -> draining), and the data plane it runs.
 #pragma once
 
+#include <functional>
 #include <set>
 
 #include "door.hpp"
@@ -12,7 +13,9 @@ namespace fleet::proxy {
 struct WorkerOptions {
   std::string id;
   std::uint32_t slot = 0;
-  Limits limits;
+  // What the command line says of them, whatever fleetd does.
+  std::function<void(Limits&)> overrides = [](Limits&) {};
+  std::shared_ptr<LogWriter> log_writer = nullptr;  // made before the sandbox is; null: no access logs
 };
 
 class Worker final : Target::Observer, Link::Owner, Ticker {
@@ -45,6 +48,8 @@ class Worker final : Target::Observer, Link::Owner, Ticker {
   Result<> take_listeners(net::Incoming& message);
   Result<> take_keys(const net::Incoming& message);
   Result<> take_table(net::Incoming& message);
+  void take_settings(const ProxySettings& settings);
+  Result<> take_logs(net::Incoming& message);
   Task<> prove_ready();
 
   // Clockwork
