@@ -20,6 +20,8 @@ class ClientSide {
   Wakeup& wakeup;
   Deadline& deadline;
 
+  virtual std::string_view protocol() const = 0;  // as logs name it: "HTTP/1.1", "HTTP/2.0"
+
   // ---- what comes from the client
 
   // Takes in what has arrived, as far as there is room. True when anything changed.

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -17,6 +18,7 @@ namespace fleet::proxy {
 namespace {
 
 constexpr unsigned kAcceptsPerEvent = 64;  // then others get a turn
+constexpr unsigned kPartToEvict = 64;      // of all connections at once, so that looking for them is rare
 
 std::string text_of(const sockaddr_storage& peer) {
   char text[INET6_ADDRSTRLEN] = "";
@@ -33,13 +35,19 @@ std::string text_of(const sockaddr_storage& peer) {
   return text;
 }
 
+bool somebody_waits(int listener) {
+  pollfd waiting{listener, POLLIN, 0};
+  return ::poll(&waiting, 1, 0) > 0;
+}
+
 }  // namespace
 
 class Door::Knocker final : ReadinessListener {
  public:
-  Knocker(Door& door, os::Fd fd, wire::Scheme its_scheme) : scheme(its_scheme), door_(door), fd_(std::move(fd)) {}
+  Knocker(Door& door, os::Fd fd, wire::ListenerInfo its_info)
+      : info(std::move(its_info)), door_(door), fd_(std::move(fd)) {}
 
-  const wire::Scheme scheme;
+  const wire::ListenerInfo info;
   int fd() const { return socket_ ? socket_->fd() : fd_.get(); }
   void listen() {
     if (socket_)
@@ -70,7 +78,7 @@ void Door::set_listeners(const std::vector<wire::ListenerInfo>& infos, std::vect
   if (!spare_) spare_.reset(::eventfd(0, EFD_CLOEXEC));
   for (std::size_t i = 0; i < infos.size(); ++i) {
     ::fcntl(fds[i].get(), F_SETFL, ::fcntl(fds[i].get(), F_GETFL) | O_NONBLOCK);
-    knockers_.push_back(std::make_unique<Knocker>(*this, std::move(fds[i]), infos[i].scheme));
+    knockers_.push_back(std::make_unique<Knocker>(*this, std::move(fds[i]), infos[i]));
   }
   if (accepting_) start_accepting();
 }
@@ -94,19 +102,20 @@ void Door::stop_accepting() {
 void Door::accept_from(Knocker& knocker) {
   for (unsigned i = 0; i < kAcceptsPerEvent; ++i) {
     if (!accepting_) return;
-    if (open() >= proxy_.limits.max_connections) return pause();
+    if (open() >= proxy_.limits.max_connections) {
+      if (!somebody_waits(knocker.fd())) return;
+      if (!make_room()) return pause();
+    }
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
     os::Fd fd(::accept4(knocker.fd(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
-      admit_client(std::move(fd), peer, knocker.scheme);
+      admit_client(std::move(fd), peer, knocker.info);
       continue;
     }
-    if (errno == EMFILE || errno == ENFILE)
-      shed(knocker.fd());
-    else if (errno == EINTR || errno == ECONNABORTED)
-      continue;
-    return;
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    if (errno != EMFILE && errno != ENFILE) return;
+    if (!make_room()) return shed(knocker.fd());
   }
 }
 
@@ -129,11 +138,11 @@ void Door::shed(int listener) {
   spare_.reset(::eventfd(0, EFD_CLOEXEC));
 }
 
-void Door::admit_client(os::Fd fd, const sockaddr_storage& peer, wire::Scheme scheme) {
+void Door::admit_client(os::Fd fd, const sockaddr_storage& peer, const wire::ListenerInfo& info) {
   const int on = 1;
   ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ++accepted_;
-  const bool https = scheme == wire::Scheme::https;
+  const bool https = info.scheme == wire::Scheme::https;
   if (https && !proxy_.tls) return;
   SocketPtr socket(new Socket(proxy_.loop, std::move(fd)));
   std::unique_ptr<Stream> stream;
@@ -141,11 +150,12 @@ void Door::admit_client(os::Fd fd, const sockaddr_storage& peer, wire::Scheme sc
     stream = std::make_unique<TlsStream>(std::move(socket), proxy_.tls);
   else
     stream = std::make_unique<PlainStream>(std::move(socket));
-  admit(std::move(stream), text_of(peer), https);
+  admit(std::move(stream), text_of(peer), https, false, proxy_.edge.begins_with_header(info.endpoint));
 }
 
-void Door::admit(std::unique_ptr<Stream> stream, std::string address, bool https, bool internal) {
-  sessions_.push_back(std::make_unique<Session>(proxy_, std::move(stream), std::move(address), https, internal));
+void Door::admit(std::unique_ptr<Stream> stream, std::string address, bool https, bool internal, bool with_header) {
+  sessions_.push_back(
+      std::make_unique<Session>(proxy_, std::move(stream), std::move(address), https, internal, with_header));
   const auto place = std::prev(sessions_.end());
   spawn((*place)->run(), [this, place](std::exception_ptr error) {
     if (error) spdlog::error("connection given up: out of memory or a fault of ours");
@@ -161,9 +171,35 @@ void Door::resume_if_paused() {
   for (const auto& knocker : knockers_) knocker->listen();
 }
 
+// Some that were busy when the door was closed may be idle now: whoever waits is told of again.
+void Door::on_tick() { resume_if_paused(); }
+
+// Closes some of the idle connections. True when that has left room at once.
+bool Door::make_room() {
+  std::vector<Session*> idle;
+  std::vector<Idler> leavers;
+  for (const auto& session : sessions_) {
+    const auto& peer = session->peer();
+    if (peer.idle_since == Clock::time_point::max() || !peer.place) continue;
+    leavers.push_back({idle.size(), peer.place->of_same_guest(), peer.idle_since});
+    idle.push_back(session.get());
+  }
+  const auto before = open();
+  choose_leavers(leavers, std::max<std::size_t>(1, before / kPartToEvict));
+  proxy_.edge.evicted += leavers.size();
+  for (const auto& leaver : leavers) idle[leaver.index]->cut();
+  return open() < before;
+}
+
 std::uint32_t Door::busy() const {
   return static_cast<std::uint32_t>(
       std::count_if(sessions_.begin(), sessions_.end(), [](const auto& session) { return session->in_exchange(); }));
+}
+
+void Door::wake_all() {
+  std::vector<Session*> all;  // one that wakes may leave sessions_
+  for (const auto& session : sessions_) all.push_back(session.get());
+  for (auto* session : all) session->wake();
 }
 
 void Door::cut_all() {

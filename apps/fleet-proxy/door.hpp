@@ -23,20 +23,25 @@ class Door {
   void start_accepting();
   // Leaves the listeners to others: what is queued there is served by them.
   void stop_accepting();
+  void on_tick();
 
   // A session on a connected socket.
-  void admit(std::unique_ptr<Stream> stream, std::string address, bool https, bool internal = false);
+  void admit(std::unique_ptr<Stream> stream, std::string address, bool https, bool internal = false,
+             bool with_header = false);
 
   std::uint32_t open() const { return static_cast<std::uint32_t>(sessions_.size()); }
   std::uint64_t accepted() const { return accepted_; }
+  std::uint64_t turned_away() const { return turned_away_; }
   std::uint32_t busy() const;  // connections with a request under way
+  void wake_all();  // for those that have something to say to a change of the worker's state
   void cut_all();
 
  private:
   class Knocker;  // one listener's ReadinessListener
 
   void accept_from(Knocker& knocker);
-  void admit_client(os::Fd fd, const sockaddr_storage& peer, wire::Scheme scheme);
+  void admit_client(os::Fd fd, const sockaddr_storage& peer, const wire::ListenerInfo& info);
+  bool make_room();
   void shed(int listener);
   void pause();
   void resume_if_paused();

@@ -20,6 +20,8 @@ class Http1Client final : public ClientSide {
   Buffer in, out;
   bool ended = false;  // the client sends no more (W8)
 
+  std::string_view protocol() const override { return minor_ == 0 ? "HTTP/1.0" : "HTTP/1.1"; }
+
   bool receive() override;
   http::Parsed<std::string_view> body() override;
   void body_taken(std::size_t n) override;

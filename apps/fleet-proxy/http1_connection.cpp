@@ -21,13 +21,15 @@ Task<std::size_t> Http1Connection::read_head(bool first) {
   scanner_.reset();
   const auto& limits = proxy_.limits;
   bool begun = false;
-  auto until = Clock::now() + (first ? limits.head : limits.keep_alive);
+  const auto since = Clock::now();
+  auto until = since + (first ? limits.head : limits.keep_alive);
   for (;;) {
     while (!begun && in.data().starts_with("\r\n")) in.consumed(2);  // RFC 9112 §2.2
     if (!in.empty() && in.data() != "\r") {
       if (!begun && !first) until = Clock::now() + limits.head;
       begun = true;
-      const auto size = scanner_.scan(in.data());
+      peer_.idle_since = Clock::time_point::max();
+      const auto size = scanner_.scan(in.data(), limits.max_head);
       if (!size) {
         const auto answer = own_answer(size.error());
         after_ = co_await refuse(answer);
@@ -53,6 +55,7 @@ Task<std::size_t> Http1Connection::read_head(bool first) {
     in.release_if_empty();
     client_.out.release_if_empty();
     peer_.deadline.set(until);
+    if (!begun) peer_.idle_since = since;
     peer_.stream->arm_read();
     if (!peer_.wakeup.take_pending()) co_await peer_.wakeup.sleep();
   }
@@ -64,8 +67,8 @@ Task<Http1Connection::After> Http1Connection::serve(std::size_t head_size) {
   const auto bytes = client_.in.data().substr(0, head_size);
   const auto parsed = http::parse_request(bytes, head);
   const auto framing = parsed ? http::request_framing(head) : http::refuse(parsed.error());
-  if (!framing) {
-    const auto answer = own_answer(framing.error());
+  if (!framing || head.fields.size() > proxy_.limits.max_fields) {
+    const auto answer = own_answer(framing ? http::Fault::too_many_fields : framing.error());
     co_return co_await refuse(answer);
   }
   if (peer_.internal && head.target == kSelfTestPath) {
@@ -90,7 +93,13 @@ Task<Http1Connection::After> Http1Connection::serve(std::size_t head_size) {
 
 // S22: what follows on this connection is not looked at any more.
 Task<Http1Connection::After> Http1Connection::refuse(const OwnAnswer& answer) {
-  if (!peer_.internal) ++proxy_.unrouted;
+  if (!peer_.internal) {
+    ++proxy_.unrouted;
+    RequestFacts facts;
+    facts.status = answer.status;
+    facts.own_error = answer.reason;
+    proxy_.unrouted_figures->add(facts);
+  }
   client_.in.clear();
   client_.refuse(answer);
   co_return co_await flush(proxy_, client_) ? After::close : After::drop;

@@ -7,7 +7,10 @@
 #include <sys/socket.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
+#include <limits>
+#include <optional>
 
 #include "core/log.hpp"
 #include "sandbox.hpp"
@@ -31,15 +34,15 @@ std::string set_timeout(proxy::Limits& limits, const std::string& text) {
              : "no such timeout: " + text.substr(0, equals);
 }
 
-// As many descriptors as allowed; two for each connection, and some for everything else.
-void raise_descriptor_limit(proxy::Limits& limits) {
+// As many descriptors as allowed; two for each connection, and some for everything else. How many connections that is.
+std::uint32_t raise_descriptor_limit() {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
   ::getrlimit(RLIMIT_NOFILE, &limit);
   const auto affordable = limit.rlim_cur > 256 ? (limit.rlim_cur - 128) / 2 : 64;
-  if (affordable < limits.max_connections) limits.max_connections = static_cast<std::uint32_t>(affordable);
+  return static_cast<std::uint32_t>(std::min<rlim_t>(affordable, std::numeric_limits<std::uint32_t>::max()));
 }
 
 bool inherited_link_is_there() {
@@ -87,11 +90,13 @@ int main(int argc, char** argv) {
   cli.add_option("--slot", options.slot, "its slot")->required();
   std::vector<std::string> timeouts;
   cli.add_option("--timeout", timeouts, "override a timeout: NAME=MS (may be repeated)");
-  cli.add_option("--max-connections", options.limits.max_connections, "client connections at once");
+  std::optional<std::uint32_t> max_connections;
+  cli.add_option("--max-connections", max_connections, "client connections at once");
   CLI11_PARSE(cli, argc, argv);
   log::start("fleet-proxy");
   for (const auto& timeout : timeouts) {
-    if (const auto wrong = set_timeout(options.limits, timeout); !wrong.empty()) {
+    proxy::Limits limits;
+    if (const auto wrong = set_timeout(limits, timeout); !wrong.empty()) {
       spdlog::error("cannot use --timeout {}: {}", timeout, wrong);
       return 2;
     }
@@ -100,10 +105,14 @@ int main(int argc, char** argv) {
     spdlog::error("descriptor 3 is not a listening socket (fleet-proxy is started by fleetd)");
     return 2;
   }
-  raise_descriptor_limit(options.limits);
+  options.overrides = [timeouts, max_connections, affordable = raise_descriptor_limit()](proxy::Limits& limits) {
+    for (const auto& timeout : timeouts) set_timeout(limits, timeout);
+    limits.max_connections = std::min(max_connections.value_or(limits.max_connections), affordable);
+  };
   std::signal(SIGPIPE, SIG_IGN);
   const auto told_by_the_loop = ending_signals();
   ::sigprocmask(SIG_BLOCK, &told_by_the_loop, nullptr);  // of every thread to come, too
+  options.log_writer = std::make_shared<proxy::LogWriter>();
   if (auto confined = proxy::confine(); !confined) {
     spdlog::error("{}", confined.error().text);
     return 1;

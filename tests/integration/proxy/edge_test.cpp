@@ -58,7 +58,7 @@ TEST(ProxyProtocol, P9_TheHeaderTellsWhoTheClientIs) {
 TEST(ProxyProtocol, P9_TheHeaderComesBeforeTls) {
   Behind setup;
   for (const auto& header : {kV1, kV2}) {
-    Client client(setup.slot.https, Client::Tls{"shop.test", header});
+    Client client(setup.slot.https, Client::Tls{.server_name = "shop.test", .preamble = header});
     ASSERT_TRUE(client.connected());
     EXPECT_THAT(client.get("/").body, HasSubstr(header == kV1 ? "X-Real-IP: 203.0.113.9" : "X-Real-IP: 2001:db8::7"));
   }
@@ -155,7 +155,7 @@ TEST(Forwarded, P8_WhatATrustedPeerSaysIsAppendedTo) {
                         .body;
   EXPECT_THAT(body, HasSubstr("X-Forwarded-For: 6.6.6.6, 203.0.113.9, 127.0.0.1\r\n"));
   EXPECT_THAT(body, HasSubstr("X-Real-IP: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n"));
-  setup.worker.stats();
+  for (int i = 0; i < 200 && setup.worker.access_log().empty(); ++i) std::this_thread::sleep_for(10ms);
   EXPECT_THAT(setup.worker.access_log(), HasSubstr("203.0.113.9"));
 }
 
@@ -192,7 +192,7 @@ TEST(Loops, P3_ARequestThatComesBackAgainAndAgainIsRefused) {
   Client client(slot.http);
   const auto answer = client.get("/");
   EXPECT_EQ(answer.status, 508);
-  EXPECT_EQ(answer.field("X-Fleet-Error"), "loop-detected");
+  EXPECT_THAT(answer.body, HasSubstr("loop-detected"));  // the field is taken out by the worker's own next pass
   const auto stats = worker.stats();
   EXPECT_EQ(stats.loops, 1u);
   EXPECT_EQ(stats.accepted, 6u);  // the client's, and five that the worker made to itself
