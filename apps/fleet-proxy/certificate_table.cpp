@@ -83,9 +83,10 @@ const CertificateTable::Set& CertificateTable::choose(std::string_view server_na
 }
 
 bool CertificateTable::covers(std::string_view server_name, std::string_view host) const {
-  char text[kLongestName];
-  if (server_name.empty() || lower(server_name, text) == host) return true;
-  return std::ranges::all_of(choose(server_name), [host](const Leaf* leaf) { return leaf->is_for(host); });
+  char text[kLongestName], other[kLongestName];
+  const auto wanted = lower(host, other);
+  if (server_name.empty() || lower(server_name, text) == wanted) return true;
+  return std::ranges::all_of(choose(server_name), [wanted](const Leaf* leaf) { return leaf->is_for(wanted); });
 }
 
 LeafPtr CertificateTable::of_file(const std::string& file) const {

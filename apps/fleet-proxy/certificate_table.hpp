@@ -52,7 +52,7 @@ class CertificateTable {
   const Set& choose(std::string_view server_name) const;
   const Set& standard() const { return sets_.front(); }
 
-  // P13: may a connection that was made for `server_name` (empty: for none) carry requests for `host` (lower case)?
+  // P13: may a connection that was made for `server_name` (empty: for none) carry requests for `host`?
   bool covers(std::string_view server_name, std::string_view host) const;
 
   const std::vector<LeafPtr>& leaves() const { return leaves_; }

@@ -35,8 +35,8 @@ class TlsContexts {
   const std::vector<std::string>& ticket_keys() const { return ticket_keys_; }
   wire::Keys keys() const;  // those in force
 
-  // P13: may a connection that was made for `server_name` (empty: for none) carry requests for `host` (lower case, no
-  // port)? Where not, the answer is 421.
+  // P13: may a connection that was made for `server_name` (empty: for none) carry requests for `host` (no port)?
+  // Where not, the answer is 421.
   bool covers(std::string_view server_name, std::string_view host) const;
 
  private:

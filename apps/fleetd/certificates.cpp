@@ -39,6 +39,8 @@ Certificates::Outcome Certificates::configure(const std::vector<TlsConfig>& conf
     auto& entry = entries_.emplace_back();
     const auto same = std::ranges::find(former, files.certificate, [](const Entry& e) { return e.files.certificate; });
     if (same != former.end()) entry = *same;
+    const bool read_before = entry.good && entry.problem.empty() && entry.files == files && entry.stamp == stamp_of(files);
+    if (read_before) continue;
     entry.files = files;
     const auto held = std::ranges::find(held_, files.certificate, &wire::Certificate::file);
     if (!entry.good && held != held_.end()) {

@@ -19,14 +19,21 @@ bool others_may_read(const std::string& path) {
 
 bool is_forbidden(const std::string& path) { return ::access(path.c_str(), R_OK) != 0 && errno == EACCES; }
 
+Result<std::string> read(const std::string& path) {
+  if (is_forbidden(path)) {
+    return fail(ErrorKind::denied, path + ": permission denied (let the user that fleetd runs as read it, by its group say)");
+  }
+  return os::read_file(path, kMaxPem);
+}
+
 }  // namespace
 
 Result<Loaded> load(const TlsConfig& files, const Roots& roots, std::int64_t now, UnreadableKey unreadable) {
   Loaded loaded;
-  TRY(loaded.pair.certificate_pem, os::read_file(files.certificate, kMaxPem));
+  TRY(loaded.pair.certificate_pem, read(files.certificate));
   const bool unchecked = unreadable == UnreadableKey::warning && is_forbidden(files.key);
   if (!unchecked) {
-    TRY(loaded.pair.key_pem, os::read_file(files.key, kMaxPem));
+    TRY(loaded.pair.key_pem, read(files.key));
     if (loaded.pair.key_pem.empty()) return fail(ErrorKind::usage, files.key + ": is empty");
   }
   TRY(loaded.inspected, inspect(files, loaded.pair, roots, now));

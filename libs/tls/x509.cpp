@@ -22,6 +22,16 @@ bool at_the_end() {
   return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
 }
 
+// Names go into log lines and onto terminals.
+std::string printable(std::string text) {
+  for (char& c : text) c = static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  return text;
+}
+
+bool is_host(const std::string& text) {
+  return std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
 std::string text_of(const X509_NAME* name) {
   const int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
   if (at >= 0) {
@@ -29,13 +39,13 @@ std::string text_of(const X509_NAME* name) {
     const int size = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
     std::string text(reinterpret_cast<char*>(utf8), size > 0 ? static_cast<std::size_t>(size) : 0);
     OPENSSL_free(utf8);
-    if (!text.empty()) return text;
+    if (!text.empty()) return printable(std::move(text));
   }
   const Owned<BIO> out(BIO_new(BIO_s_mem()));
   X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253);
   char* data = nullptr;
   const long size = BIO_get_mem_data(out.get(), &data);
-  return {data, static_cast<std::size_t>(size)};
+  return printable({data, static_cast<std::size_t>(size)});
 }
 
 }  // namespace
@@ -77,7 +87,7 @@ std::vector<std::string> dns_names(const X509* certificate) {
     std::string text(reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
                      static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName)));
     std::ranges::transform(text, text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 32) : c; });
-    if (text.find('\0') == std::string::npos) names.push_back(std::move(text));
+    if (is_host(text)) names.push_back(std::move(text));
   }
   return names;
 }

@@ -301,6 +301,7 @@ TEST(TlsCoverage, P13_AConnectionIsForTheHostsOfItsCertificate) {
   EXPECT_TRUE(contexts->covers("shop.test", "shop.test"));
   EXPECT_TRUE(contexts->covers("shop.test", "www.shop.test"));
   EXPECT_TRUE(contexts->covers("SHOP.test", "shop.test"));
+  EXPECT_TRUE(contexts->covers("shop.test", "WWW.shop.test"));
   EXPECT_FALSE(contexts->covers("shop.test", "other.test"));
   EXPECT_TRUE(contexts->covers("other.test", "a.other.test"));
   EXPECT_FALSE(contexts->covers("other.test", "a.b.other.test"));

@@ -209,6 +209,12 @@ TEST_F(Certificate, NamesAreLowerCaseAndTheFirstEndOfTheChainCounts) {
   EXPECT_NEAR(static_cast<double>(facts->until), static_cast<double>(now() + 5 * kDay), 60);
 }
 
+TEST_F(Certificate, OfAStrangeNameIsShownWithoutItsControlCharacters) {
+  const auto odd = issue({.name = "a\n\x1b[31mb", .hosts = {"a b", "c.test"}, .issuer = &middle});
+  refused(odd.certificate, odd.key, "certificate 1 (\"a??[31mb\")");
+  EXPECT_THAT(facts_of(odd.certificate)->names, ElementsAre("c.test"));
+}
+
 TEST(CertificateExpiry, IsSpokenOfAtFourteenAndAtThreeDaysAndAtTheEnd) {
   Facts facts;
   facts.until = 90 * kDay;
