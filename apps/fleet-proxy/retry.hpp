@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "core/names.hpp"
+
 namespace fleet::proxy {
 
 enum class AttemptEnd : std::uint8_t {
@@ -13,6 +15,7 @@ enum class AttemptEnd : std::uint8_t {
   bad_answer,      // what came is not HTTP
   target_gone,     // the target left the table, its drain is over
 };
+FLEET_NAMES(AttemptEnd, "connect-failed", "closed", "timed-out", "bad-answer", "target-gone")
 
 struct RetryFacts {
   AttemptEnd end = AttemptEnd::closed;

@@ -88,6 +88,8 @@ Result<> confine() {
 #endif
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_ALLOW), seccomp_release);
   if (!filter) return fail("cannot make a seccomp filter");
+  // Of the threads there are, too: the one that writes logs.
+  if (seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1) != 0) return fail("cannot confine every thread");
   for (const int call : kForbidden) {
     if (const int error = seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), call, 0); error != 0) {
       return fail_errno("cannot fill the seccomp filter", -error);

@@ -4,7 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <sstream>
 
 #include "client.hpp"
 #include "origin.hpp"
@@ -237,6 +240,21 @@ TEST(Seeing, WritesToAnotherFileWithoutANewTable) {
   EXPECT_EQ(before.with("/one").find("/two"), std::string::npos);
   EXPECT_EQ(worker.stats().log_lines_lost, 0u);
 }
+
+#ifndef __SANITIZE_ADDRESS__
+TEST(Seeing, ConfinesTheThreadThatWritesLogsToo) {
+  WorkerProcess worker;
+  std::size_t threads = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(worker.pid()) + "/task")) {
+    ++threads;
+    std::stringstream status;
+    status << std::ifstream(task.path() / "status").rdbuf();
+    EXPECT_THAT(status.str(), HasSubstr("\nSeccomp:\t2\n"));
+    EXPECT_THAT(status.str(), HasSubstr("\nNoNewPrivs:\t1\n"));
+  }
+  EXPECT_EQ(threads, 2u);
+}
+#endif
 
 TEST(Seeing, ServesOnWhileTheDiskOfItsLogHangsAndEnds) {
   Slot slot;
