@@ -41,7 +41,6 @@ def read_options():
     options.rounds = options.rounds or (2 if options.quick else 5)
     options.seconds = options.seconds or (1 if options.quick else 3)
     options.upgrades = options.upgrades or (5 if options.quick else 50)
-    options.warm_up = 1
     options.proxies = options.proxies.split(",")
     for name in options.proxies:
         if name not in stage.KINDS:

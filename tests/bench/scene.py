@@ -36,6 +36,7 @@ class Scene:
         self.tools = BUILT
         self.fleet_bin = pathlib.Path(os.environ.get("FLEET_BIN_DIR", BUILT)).resolve()
         self.started = {}
+        self.warm = set()  # names of those that have had load
         self.extra = []
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="fleet-bench-"))
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
