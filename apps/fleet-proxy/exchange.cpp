@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "http/chars.hpp"
@@ -131,9 +132,14 @@ Task<Exchange::Outcome> Exchange::run() {
     tried_.push_back(claim_->target().shared_from_this());
     claim_.reset();
     if (refused_) {
-      // Every target refuses: one has crashed, and the next table or a moment will help.
+      // One has crashed, and the next table, a moment or another target will help.
+      const auto is_tried = [this](const TargetPtr& target) {
+        return !target->takes_requests() || std::ranges::find(tried_, target) != tried_.end();
+      };
+      if (std::ranges::all_of(route_->targets, is_tried)) {
+        route_->hold->refused(Clock::now() + proxy_.limits.hold_retry);
+      }
       attempts_ = 0, tried_.clear();
-      route_->hold->refused(Clock::now() + proxy_.limits.hold_retry);
     }
     reset_attempt();
   }

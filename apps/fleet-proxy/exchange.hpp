@@ -145,7 +145,7 @@ class Exchange final : ClaimHolder {
   unsigned attempts_ = 0, replays_ = 0, retries_ = 0;
   bool fresh_only_ = false, held_ = false;
   bool counts_as_retry_ = false;  // in proxy_.retrying
-  bool refused_ = false;          // by every target there is
+  bool refused_ = false;          // as often as R1 has it: waits for its turn to try again
   std::optional<std::uint64_t> hash_key_;
   Pace pace_;
   bool too_slow_ = false;

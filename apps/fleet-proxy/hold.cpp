@@ -37,7 +37,7 @@ void Hold::configure(const Route& route, std::vector<TargetPtr> targets, Clock::
   awaited_ = route.awaited;
   targets_ = std::move(targets);
   const Clock::time_point until{route.held_until};
-  held_until_ = until <= now && held_until_ > now ? now : until;  // ended early: from now on there is kAfterHold
+  held_until_ = until > now ? until : std::min(held_until_, now);  // of a hold that is over: when it was
   refused_until_ = {};
 }
 

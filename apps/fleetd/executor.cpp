@@ -148,7 +148,9 @@ void Executor::recover(std::map<std::string, FoundShim>& found, Since since) {
     }
   }
   working_ = false;
+  recovered_ = true;
   work();
+  wake_.cancel();
   remove_stale_sockets();
   for (auto& [name, app] : apps_) {
     std::erase_if(app->running, [&](const auto& entry) {
@@ -436,7 +438,7 @@ net::Task<> Executor::tick() {
     auto next = now + std::chrono::duration_cast<milliseconds>(AttendedClock::kBeat) / 2;
     std::vector<std::string> due, over;
     for (const auto& [name, app] : apps_) {
-      if (const auto held = app->state.held_until; held.count() > 0) {
+      if (const auto held = app->state.held_until; held.count() > 0 && recovered_) {
         const auto left = held - machine_time();
         if (left.count() <= 0) over.push_back(name);
         else next = std::min(next, now + left);

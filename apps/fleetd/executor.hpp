@@ -111,6 +111,7 @@ class Executor {
   std::map<std::string, std::unique_ptr<App>> apps_;
   std::deque<std::pair<std::string, plan::Event>> queue_;
   bool working_ = false, closing_ = false;
+  bool recovered_ = false;  // before that nothing may be published
   std::optional<net::Timer::time_point> retry_at_;  // when the last attempt to save has failed
   std::uint64_t generation_ = 0, next_deployment_ = 1;
   net::Timer wake_, settled_;

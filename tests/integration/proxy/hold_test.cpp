@@ -194,6 +194,19 @@ TEST(ProxyHold, KeepsOnesBodyAndSendsIt) {
   EXPECT_EQ(got, body);
 }
 
+TEST(ProxyHold, R1KeepsNobodyWaitingForThreeThatRefuseWhileAFourthDoesNot) {
+  Slot slot;
+  std::vector<Instance> instances;
+  for (const auto* id : {"a", "b", "c"}) instances.push_back({id, Origin(always("")).port()});
+  Origin origin(always("alive"));
+  instances.push_back({"d", origin.port()});
+  WorkerProcess worker;
+  worker.start(slot, {awaited(instances)});
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Client(slot.http).post("/", "x").body, "alive");
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 2s);
+}
+
 // A target that refuses, and is said to be ready: it has just crashed, and its successor is not there yet.
 TEST(ProxyHold, R9CountsNobodyWhoWaitsAsARetry) {
   Slot slot;

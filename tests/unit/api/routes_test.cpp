@@ -125,6 +125,19 @@ TEST_F(RoutesTest, PassesOnEveryOtherWish) {
                                          "shutdown with apps"));
 }
 
+TEST_F(RoutesTest, HoldsAndLetsGo) {
+  const auto held = ask(request("POST", "/v1/apps/shop/hold", R"({"max_ms":90000})"));
+  EXPECT_EQ(held.status, 200u);
+  EXPECT_THAT(held.body, HasSubstr(R"("held_until":"2026-11-23T00:00:30.000Z","in_flight":3)"));
+  EXPECT_EQ(ask(request("POST", "/v1/apps/shop/hold")).status, 200u);
+  const auto released = ask(request("POST", "/v1/apps/shop/unhold"));
+  EXPECT_THAT(released.body, HasSubstr(R"("held_until":null)"));
+  EXPECT_THAT(backend.asked, ElementsAre("hold shop for 90000 by uid 1000", "hold shop for 30000 by uid 1000",
+                                         "unhold shop by uid 1000"));
+  EXPECT_EQ(ask(request("POST", "/v1/apps/shop/hold", R"({"max_ms":999})")).status, 400u);
+  EXPECT_EQ(ask(request("POST", "/v1/apps/shop/hold", R"({"max_ms":3600001})")).status, 400u);
+}
+
 TEST_F(RoutesTest, SaysAfterAReloadWhichCertificatesWereRefused) {
   EXPECT_THAT(ask(request("POST", "/v1/reload")).body, HasSubstr(R"("message":"configuration reloaded")"));
   CertificateView good, bad;

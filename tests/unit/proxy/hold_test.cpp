@@ -126,6 +126,9 @@ TEST_F(HoldTest, WaitsUntilItsTimeoutOrForAsLongAsItIsHeldOnPurpose) {
   configure(1);
   EXPECT_GT(hold->patience(now - 30s), now) << "ended early: it has not waited in vain";
   EXPECT_EQ(hold->patience(now + 1s), now + 3s);
+  now += 1s;
+  configure(1);
+  EXPECT_GT(hold->patience(now - 30s), now) << "whatever tables come";
 }
 
 TEST_F(HoldTest, AdmitsAsManyAsItIsToldTo) {

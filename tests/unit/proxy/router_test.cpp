@@ -17,6 +17,7 @@ struct Quiet final : Target::Observer {
 struct Holder final : ClaimHolder {
   bool gone = false;
   void target_gone() override { gone = true; }
+  void target_draining() override {}
 };
 
 RouteTable table(std::uint64_t generation, std::vector<std::pair<std::string, TargetState>> targets) {
