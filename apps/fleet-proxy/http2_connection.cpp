@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "route/path.hpp"
+
 
 extern "C" {
 // Debian's nghttp2 1.52 has these from its security fixes, and does not declare them.
@@ -175,7 +177,7 @@ Task<> Http2Connection::run() {
     follow_drain();
     start_streams();
     wake_streams();
-    write();
+    flush();
     if (over()) break;
     if (more) {
       co_await proxy_.loop.yield();
@@ -286,13 +288,20 @@ void Http2Connection::wake_streams() {
   }
 }
 
+bool Http2Connection::covers(std::string_view authority) {
+  if (authority == covered_) return true;
+  std::string scratch;
+  if (!peer_.stream->covers(route::matching_host(authority, scratch))) return false;
+  covered_ = authority;
+  return true;
+}
+
 // ---- sending
 
 void Http2Connection::pump() {
-  bool added = false;
+  const auto before = out_.size();
   while (!broken_) {
     if (!unqueued_.empty()) {
-      added = true;
       const auto part = unqueued_.substr(0, out_.room());
       out_.append(part);
       unqueued_.remove_prefix(part.size());
@@ -304,7 +313,7 @@ void Http2Connection::pump() {
     if (size <= 0) break;
     unqueued_ = text(bytes, static_cast<std::size_t>(size));
   }
-  if (added) write_soon();
+  if (out_.size() > before) write_soon();
 }
 
 // True when some of it went out.
@@ -325,9 +334,8 @@ bool Http2Connection::write() {
   return moved;
 }
 
-void Http2Connection::run_deferred() {
-  pump();
-  wake_streams();
+// As long as the client takes it, streams that wait for room are let go on.
+void Http2Connection::flush() {
   while (write()) {
     pump();
     Http2StreamList<Http2Waiting> now;
@@ -338,6 +346,12 @@ void Http2Connection::run_deferred() {
       if (stream.stage == Http2Stream::Stage::running) stream.wakeup.wake();
     }
   }
+}
+
+void Http2Connection::run_deferred() {
+  pump();
+  wake_streams();
+  flush();
   set_deadline();
   const bool may_read_again = !ended_ && unqueued_.empty() && peer_.stream->can_read();
   if (may_read_again || over()) peer_.wakeup.wake();  // perhaps the end of this
@@ -376,6 +390,7 @@ void Http2Connection::set_deadline() {
   if (streams_.empty()) at = idle_since_ + (begun_any_ ? proxy_.limits.keep_alive : proxy_.limits.head);
   if (last_goaway_at_ && !refusing_) at = std::min(at, *last_goaway_at_);
   peer_.deadline.set(at);
+  peer_.idle_since = streams_.empty() && begun_any_ ? idle_since_ : Clock::time_point::max();
 }
 
 // True: there will be no more.

@@ -28,6 +28,7 @@ class Http2Connection final : Deferred {
   // Moves what nghttp2 has to send to out(), as far as there is room; it is written at the end of the round.
   void pump();
   void write_soon() { proxy_.loop.at_end_of_round(*this); }
+  bool covers(std::string_view authority);  // P13
   bool has_room_for_head() const { return out_.room() >= http::kMaxHead + 4096; }
   void wake_when_there_is_room(Http2Stream& stream);
   void wake_soon(Http2Stream& stream);
@@ -47,6 +48,7 @@ class Http2Connection final : Deferred {
   void forget(Http2Stream& stream);
   void wake_streams();
   bool write();
+  void flush();
   void run_deferred() override;
 
   void follow_drain();
@@ -67,6 +69,7 @@ class Http2Connection final : Deferred {
   std::string_view unqueued_;  // nghttp2's, until it is called again: what did not fit into out_
   TokenBucket resets_{Http2Limits::kResets, Http2Limits::kResetsPerSecond};
   TokenBucket empty_frames_{Http2Limits::kEmptyFrames, Http2Limits::kEmptyFramesPerSecond};
+  std::string covered_;  // the authority that was asked for last, and might be
   std::size_t header_bytes_ = 0;  // of the header block under way, unpacked
   Clock::time_point idle_since_ = Clock::now(), written_at_ = idle_since_;
   std::optional<Clock::time_point> last_goaway_at_;  // W5

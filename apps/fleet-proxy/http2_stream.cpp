@@ -86,8 +86,10 @@ Task<> Http2Stream::run() {
   const auto key = head.asks_tunnel() ? websocket_key() : std::string();
   const auto settled = head.settle(request, key);
   const auto framing = settled ? http::http2_request_framing(request, no_body_) : http::refuse(settled.error());
-  if (!framing) {
-    refuse(framing.error());
+  if (!framing || request.fields.size() > connection_.proxy().limits.max_fields) {
+    refuse(own_answer(framing ? http::Fault::too_many_fields : framing.error()));
+  } else if (!connection_.covers(request.authority)) {
+    refuse(own::misdirected());
   } else {
     method_ = request.method;
     auto outcome = Exchange::Outcome::broken;
@@ -121,12 +123,17 @@ Task<> Http2Stream::wait_for_output() {
 }
 
 // S24: a malformed request gets no answer.
-void Http2Stream::refuse(http::Fault fault) {
-  ++connection_.proxy().unrouted;
-  if (http::status_of(fault) == 400) {
+void Http2Stream::refuse(const OwnAnswer& refusal) {
+  auto& proxy = connection_.proxy();
+  ++proxy.unrouted;
+  RequestFacts facts;
+  facts.status = refusal.status;
+  facts.own_error = refusal.reason;
+  proxy.unrouted_figures->add(facts);
+  if (refusal.status == 400) {
     reset(NGHTTP2_PROTOCOL_ERROR);
   } else {
-    answer(own_answer(fault), false);
+    answer(refusal, false);
   }
 }
 
@@ -250,7 +257,7 @@ bool Http2Stream::end(const http::FieldList* trailers) {
 // What errors.cpp has put in the form of HTTP/1.1 is taken apart again: there is one place that words answers.
 void Http2Stream::answer(const OwnAnswer& answer, bool) {
   if (closed_) return;
-  static char text[kBlock];
+  static char text[2 * kBlock];
   http::Writer writer(text, text + sizeof text);
   write_own_answer(writer, answer, method_ != http::Method::head, http::Persistence::keep);
   const std::string_view whole(text, writer.size());

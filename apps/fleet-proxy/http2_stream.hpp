@@ -75,7 +75,7 @@ class Http2Stream final : private Http2Sleeper,
 
  private:
   Task<> wait_for_output();
-  void refuse(http::Fault fault);
+  void refuse(const OwnAnswer& refusal);
   void finish(bool whole);
   void reset(std::uint32_t code);
   void respond(Http2HeadOut& out, bool with_body);

@@ -44,6 +44,8 @@ class Stream {
 
   virtual std::string_view tls_version() const { return {}; }  // empty: not encrypted
   virtual std::string_view protocol() const { return {}; }     // agreed on by ALPN; empty: none
+  // P13: may requests for `host` (lower case, no port) come here, after what the handshake was for?
+  virtual bool covers(std::string_view) const { return true; }
   virtual bool tls_resumed() const { return false; }
   Socket& socket() { return *socket_; }
 

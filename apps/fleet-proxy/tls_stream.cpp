@@ -281,6 +281,11 @@ bool TlsStream::can_read() const {
 
 std::string_view TlsStream::tls_version() const { return SSL_get_version(ssl_); }
 
+bool TlsStream::covers(std::string_view host) const {
+  const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
+  return contexts_->covers(name ? name : std::string_view(), host);
+}
+
 std::string_view TlsStream::protocol() const {
   const unsigned char* name = nullptr;
   unsigned int size = 0;

@@ -26,6 +26,7 @@ class TlsStream final : public Stream {
   bool can_write() const override { return socket_->writable; }
   std::string_view tls_version() const override;
   std::string_view protocol() const override;
+  bool covers(std::string_view host) const override;
   bool tls_resumed() const override { return SSL_session_reused(ssl_) == 1; }
 
  private:

@@ -16,7 +16,9 @@ class ProxyHttp2 : public testing::Test {
   void serve(Origin::Handler handler, std::vector<std::string> arguments = {}) {
     origin.emplace(std::move(handler));
     worker.emplace(std::move(arguments));
-    worker->start(slot, {route_to({{"a", origin->port()}})});
+    auto route = route_to({{"a", origin->port()}});
+    route.hosts = {"shop.test", "exact.test"};
+    worker->start(slot, {route});
   }
   Slot slot;
   std::optional<Origin> origin;
