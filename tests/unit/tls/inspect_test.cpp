@@ -2,7 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
 #include "support/certificates/certificates.hpp"
+#include "tls/x509.hpp"
 
 namespace fleet::tls {
 namespace {
@@ -233,9 +238,18 @@ TEST(CertificateExpiry, OfOneThatLivesForDaysIsSpokenOfLater) {
   EXPECT_EQ(expiry_alarm(facts, 6 * kDay - kDay / 2), 2u);
 }
 
-TEST(SystemRoots, KnowAPublicCertificateOfTheirOwn) {
+TEST(SystemRoots, KnowTheirOwnAndNoOther) {
   const auto roots = Roots::system();
   if (roots.none()) GTEST_SKIP() << "no ca-certificates here";
+  std::size_t known = 0;
+  for (const auto& file : std::filesystem::directory_iterator(X509_get_default_cert_dir())) {
+    std::ostringstream text;
+    text << std::ifstream(file.path()).rdbuf();
+    const auto chain = read_chain(text.str());
+    if (chain && chain->size() == 1) known += roots.signed_it(chain->front().get()) ? 1 : 0;
+    if (known == 3) break;
+  }
+  EXPECT_EQ(known, 3u);
   const auto stranger = make_root("Nobody");
   TlsConfig files{"a.pem", "a.key"};
   const auto leaf = make_leaf("shop.test", stranger);
