@@ -107,6 +107,7 @@ Parsed<> Http2Head::settle(RequestHead& head, std::string_view websocket_key) {
   head.target = view(path);
   head.minor = 1;
   head.connection = {};
+  if (view(scheme) != "https" && view(scheme) != "http") return refuse(Fault::bad_target);
   if (!head.target.starts_with('/') && head.target != "*") return refuse(Fault::bad_target);
   const auto* host = head.fields.find(FieldId::host);
   if (has(authority) && host && !iequals(host->value, view(authority))) return refuse(Fault::bad_host);
