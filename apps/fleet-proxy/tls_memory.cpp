@@ -23,7 +23,6 @@ constexpr bool kSanitized = false;
 // a slab of its own, as large as it takes.
 constexpr std::size_t kSlab = 64u << 10;
 constexpr std::size_t kSlabsAtOnce = 16;
-constexpr unsigned kEmptyKept = 8;
 
 struct Free {
   Free* next;
@@ -57,8 +56,8 @@ static_assert(size_of_shelf(shelf_of(129)) == 144 && size_of_shelf(shelf_of(1691
 
 // Never destroyed: OpenSSL frees to the very end.
 auto& shelves = *new std::array<Slabs, kLargeShelf>;  // those with room
-auto& empty_slabs = *new Slabs;
-unsigned empty_count = 0;
+auto& empty_slabs = *new Slabs;  // the one used last first
+unsigned empty_count = 0, empty_least = 0;  // now; since the last trim
 
 void* map_aligned(std::size_t size) {
   const std::size_t more = size + kSlab;
@@ -85,7 +84,7 @@ Slab* new_slab(unsigned shelf) {
   if (empty_slabs.empty() && !fetch_empty_slabs()) return nullptr;
   auto& slab = empty_slabs.front();
   empty_slabs.pop_front();
-  --empty_count;
+  empty_least = std::min(empty_least, --empty_count);
   slab.shelf = shelf;
   slab.size = size_of_shelf(shelf);
   slab.capacity = static_cast<unsigned>((kSlab - sizeof(Slab)) / slab.size);
@@ -97,10 +96,6 @@ Slab* new_slab(unsigned shelf) {
 
 void drop_slab(Slab& slab) {
   shelves[slab.shelf].erase(Slabs::s_iterator_to(slab));
-  if (empty_count >= kEmptyKept) {
-    ::munmap(&slab, kSlab);
-    return;
-  }
   empty_slabs.push_front(slab);
   ++empty_count;
 }
@@ -165,6 +160,15 @@ void* change_memory(void* piece, std::size_t size) {
   std::memcpy(other, piece, std::min(size, had));
   give_memory(piece);
   return other;
+}
+
+void trim_memory() {
+  for (; empty_least > 0; --empty_least, --empty_count) {
+    auto& slab = empty_slabs.back();
+    empty_slabs.pop_back();
+    ::munmap(&slab, kSlab);
+  }
+  empty_least = empty_count;
 }
 
 void give_openssl_memory() {

@@ -14,4 +14,8 @@ void* take_memory(std::size_t size);
 void* change_memory(void* piece, std::size_t size);
 void give_memory(void* piece);
 
+// Gives the kernel back what was not used since the last call. To be called now and then: what connections that come and
+// go need is not to be given back and asked for again with each.
+void trim_memory();
+
 }  // namespace fleet::proxy

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "self_test.hpp"
+#include "tls_memory.hpp"
 
 namespace fleet::proxy {
 namespace {
@@ -219,6 +220,7 @@ void Worker::on_tick() {
     door_.cut_all();
     return;
   }
+  trim_memory();
   if (++ticks_ % 10 != 0) return;
   proxy_.router.close_idle_since(now - proxy_.limits.pool_idle);
   report_drained();

@@ -32,6 +32,7 @@ TEST(TlsMemory, KeepsPiecesOfAllSizesApartThroughChanges) {
       pieces.push_back(piece);
       continue;
     }
+    if (i % 500 == 0) trim_memory();
     auto& piece = pieces[random() % pieces.size()];
     ASSERT_TRUE(piece.intact(piece.size)) << piece.size;
     if (random() % 3 == 0) {
