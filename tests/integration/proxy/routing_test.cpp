@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "client.hpp"
+#include "http2_client.hpp"
 #include "origin.hpp"
 #include "worker_process.hpp"
 
@@ -238,6 +239,46 @@ TEST_F(Routing, TakesWildcardHosts) {
   EXPECT_EQ(client->get("/", "shop.example.com").status, 200);
   EXPECT_EQ(client->get("/", "example.com").status, 404);
   EXPECT_EQ(client->get("/", "a.b.example.com").status, 503);
+}
+
+TEST_F(Routing, HoldsForHttp2Alike) {
+  auto rules = at(), down = at("/down"), api = at("/api");
+  rules.max_body = 1000;
+  rules.rewrites = {{"^/old/(.*)$", "/new/$1", 0}, {"^/out", "https://$host/in?", 302}};
+  rules.response_headers = {{{"X-Frame-Options", "DENY"}}, {}, {"Server"}};
+  rules.hsts.max_age = std::chrono::hours(1);
+  rules.cookies.path = {{"/in", "/out"}};
+  rules.errors = {{{"404", "large"}}, true};
+  down.maintenance = {true, "large", std::chrono::seconds(60), {}};
+  api.strip_path = true;
+  start({rules, down, api}, {{"large", std::string(32 << 10, 'x')}});
+  Http2Client http2(slot.https);
+  auto got = http2.fetch(Http2Client::get("/old/x"));
+  EXPECT_EQ(got.status, 200);
+  EXPECT_THAT(got.body, StartsWith("GET /new/x HTTP/1.1\r\n"));
+  EXPECT_EQ(got.field("x-frame-options"), "DENY");
+  EXPECT_EQ(got.field("server"), "");
+  EXPECT_EQ(got.field("strict-transport-security"), "max-age=3600");
+  EXPECT_EQ(got.field("set-cookie"), "a=b; Path=/out");
+  got = http2.fetch(Http2Client::get("/out"));
+  EXPECT_EQ(got.status, 302);
+  EXPECT_EQ(got.field("location"), "https://shop.test/in");
+  EXPECT_EQ(got.field("strict-transport-security"), "max-age=3600");
+  got = http2.fetch(Http2Client::get("/404"));
+  EXPECT_EQ(got.status, 404);
+  EXPECT_EQ(got.body.size(), 32u << 10);
+  EXPECT_TRUE(got.ended);
+  got = http2.fetch(Http2Client::get("/down"));
+  EXPECT_EQ(got.status, 503);
+  EXPECT_EQ(got.field("retry-after"), "60");
+  EXPECT_EQ(got.body.size(), 32u << 10);
+  EXPECT_EQ(http2.fetch(Http2Client::get("/api/302")).field("location"), "/api/login");
+  const auto told = http2.begin(Http2Client::post("/", {{"content-length", "1001"}}), false);
+  EXPECT_EQ(http2.answer(told).status, 413);
+  const auto streamed = http2.begin(Http2Client::post("/"), false);
+  http2.data(streamed, std::string(1001, 'x'));
+  EXPECT_EQ(http2.answer(streamed).status, 413);
+  EXPECT_EQ(http2.fetch(Http2Client::get("/")).status, 200) << "the connection goes on";
 }
 
 TEST_F(Routing, RefusesATableWhoseRulesCannotBeFollowedAndKeepsTheFormer) {

@@ -30,7 +30,7 @@ TEST(RouteText, TellsWhoseItIsWhatDecidedAndWhatIsSent) {
             "  target    shop-v42-7 of v42, ready\n"
             "  request   GET /new/x HTTP/1.1\n"
             "  response  remove Server\n"
-            "  limits    bodies of 10.0 MB, idle for 5.0 s\n");
+            "  limits    bodies of 10 MB, idle for 5.0 s\n");
 }
 
 TEST(RouteText, TellsWhatFleetAnswersItself) {
