@@ -238,7 +238,7 @@ const Keys<AppConfig>& app_keys() {
                              "Which instance gets a request: the one with the fewest in flight, each in turn, or always the "
                              "same for the same value of hash_by (rendezvous hashing: when an instance leaves, only what it "
                              "had moves). One that refuses connections three times in a row is passed over for a second, "
-                             "unless it is the last.")),
+                             "unless it is the last; errors and slow answers are for the health checks to judge.")),
       within(kBalancing, key("hash_by", &Balancing::hash_by, kHashBy,
                              "What balance = \"hash\" goes by. Requests that have it not are shared out as by "
                              "\"least-in-flight\".")),

@@ -5,8 +5,10 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <atomic>
+#include <filesystem>
 #include <thread>
 
 #include "os/fd.hpp"
@@ -181,6 +183,27 @@ TEST_F(Probes, ByCommandTooSlowFails) {
   target.launch.argv = {"/bin/sleep", "100"};
   target.launch.cwd = "/";
   EXPECT_EQ(ask(0).detail, "the check did not end within 50ms");
+}
+
+TEST_F(Probes, GoToASocketInPlaceOfAPort) {
+  char made[] = "/tmp/fleet-probe-test-XXXXXX";
+  const std::string dir = ::mkdtemp(made);
+  target.socket = dir + "/http";
+  target.health.kind = HealthKind::tcp;
+  EXPECT_EQ(ask(0).outcome, ProbeOutcome::refused) << "it is not there yet";
+  os::Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  target.socket.copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(ask(0).outcome, ProbeOutcome::refused);
+  ASSERT_EQ(::listen(listener.get(), 8), 0);
+  EXPECT_EQ(ask(0).outcome, ProbeOutcome::passed);
+  listener.reset();
+  EXPECT_EQ(ask(0).outcome, ProbeOutcome::refused) << "a stale one";
+  std::filesystem::remove_all(dir);
+  target.socket.assign(200, 'x');
+  EXPECT_EQ(ask(0).outcome, ProbeOutcome::failed);
 }
 
 TEST_F(Probes, LeaveNoDescriptorBehind) {

@@ -46,6 +46,16 @@ TEST_F(Launching, TellsTheProgramWhoItIs) {
   EXPECT_EQ(env.at("HOME"), "/state/data/shop");
 }
 
+TEST_F(Launching, TellsTheProgramItsSocketInPlaceOfAPort) {
+  app.command = {"./bin/server", "{socket}"};
+  instance.port = 0;
+  instance.socket = paths.http_socket(instance.id);
+  const auto launch = launch_of(paths, app, instance);
+  EXPECT_EQ(launch->argv.at(1), "/run/fleet/http/shop-v4-9");
+  EXPECT_EQ(launch->env.at("FLEET_SOCKET_PATH"), "/run/fleet/http/shop-v4-9");
+  EXPECT_FALSE(launch->env.contains("PORT"));
+}
+
 TEST_F(Launching, TheConfiguredEnvironmentMayChangeAllButThat) {
   app.env = {{"APP_MODE", "production"}, {"PATH", "/opt/bin"}, {"PORT", "1"}, {"FLEET_APP", "other"}};
   const auto env = launch_of(paths, app, instance)->env;
