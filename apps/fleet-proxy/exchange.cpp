@@ -280,7 +280,7 @@ Task<Exchange::Standing> Exchange::attempt() {
       continue;
     }
     if (client_too_slow()) co_return Standing::client_silent;
-    arm();
+    client_.arm(answer_blocked());
     set_deadline();
     if (!client_.wakeup.take_pending()) co_await client_.wakeup.sleep();
     rounds = 0;

@@ -76,7 +76,6 @@ class Exchange final : ClaimHolder {
   void fail_attempt(AttemptEnd end);
 
   Standing standing();
-  void arm();
   Limits::Ms upstream_idle() const;
   Limits::Ms tunnel_idle() const;
   void set_deadline();

@@ -120,9 +120,4 @@ bool Http1Client::flush() {
   return sent > 0 || gone_;
 }
 
-void Http1Client::arm(bool more) {
-  if (!ended && in.room() > 0) peer.stream->arm_read();
-  if (more || !out.empty()) peer.stream->arm_write();
-}
-
 }  // namespace fleet::proxy

@@ -40,7 +40,7 @@ class Http1Client final : public ClientSide {
 
   bool flush() override;
   bool flushed() const override { return out.empty(); }
-  void arm(bool more) override;
+  void arm(bool) override {}  // the socket tells of every change
 
  private:
   http::Persistence persistence() const {

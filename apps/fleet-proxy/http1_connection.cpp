@@ -56,7 +56,6 @@ Task<std::size_t> Http1Connection::read_head(bool first) {
     client_.out.release_if_empty();
     peer_.deadline.set(until);
     if (!begun) peer_.idle_since = since;
-    peer_.stream->arm_read();
     if (!peer_.wakeup.take_pending()) co_await peer_.wakeup.sleep();
   }
 }
@@ -120,7 +119,6 @@ Task<> Http1Connection::linger() {
       if (got.status != IoStatus::again) break;
     }
     client_.in.release_if_empty();
-    stream.arm_read();
     if (!peer_.wakeup.take_pending()) co_await peer_.wakeup.sleep();
   }
 }

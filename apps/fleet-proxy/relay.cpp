@@ -319,13 +319,6 @@ bool Exchange::waits_for_upstream() const {
          (answer_ != Answer::complete && upload_ != Upload::running && !answer_blocked());
 }
 
-void Exchange::arm() {
-  client_.arm(answer_blocked());
-  if (!upstream_ || upstream_ended_) return;
-  if (up_in_.room() > 0) upstream_->stream.arm_read();
-  if (upload_blocked()) upstream_->stream.arm_write();
-}
-
 Limits::Ms Exchange::upstream_idle() const {
   const auto own = proxy_.limits.upstream_idle;
   return ruled_ ? ruled_->upstream_idle(answer_begun_, own) : own;

@@ -39,8 +39,6 @@ class Stream {
   virtual bool can_read() const { return socket_->readable; }
   virtual bool can_write() const { return socket_->writable; }
 
-  void arm_read() {}
-  void arm_write() {}
 
   virtual std::string_view tls_version() const { return {}; }  // empty: not encrypted
   virtual std::string_view protocol() const { return {}; }     // agreed on by ALPN; empty: none
