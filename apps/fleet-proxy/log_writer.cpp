@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <utility>
 
 #include "access_log.hpp"
 
@@ -18,6 +19,7 @@ struct Batch {
   LogFile file;
   std::string text;
   std::uint32_t lines = 0;
+  std::uint64_t missing = 0;  // lines before it
 };
 
 // How many bytes were written before an error.
@@ -35,7 +37,7 @@ std::size_t write_all(int fd, std::string_view text) {
 // How many lines were lost of it.
 std::uint64_t write_batch(const Batch& batch) {
   auto& gap = *batch.file.gap;
-  const auto missing = gap.lines.exchange(0);
+  const auto missing = batch.missing + std::exchange(gap.failed, 0);
   std::string before;
   if (gap.torn) before += '\n';
   if (missing > 0) before += gap_line(batch.file.format, batch.file.app, missing, std::chrono::system_clock::now());
@@ -43,7 +45,7 @@ std::uint64_t write_batch(const Batch& batch) {
   const auto said = write_all(fd, before);
   if (said > 0) gap.torn = before[said - 1] != '\n';
   if (said < before.size()) {
-    gap.lines += missing + batch.lines;
+    gap.failed = missing + batch.lines;
     return batch.lines;
   }
   const auto done = write_all(fd, batch.text);
@@ -51,7 +53,7 @@ std::uint64_t write_batch(const Batch& batch) {
   if (done > 0) gap.torn = batch.text[done - 1] != '\n';
   const auto at = batch.text.begin() + static_cast<std::ptrdiff_t>(done);
   const auto lost = static_cast<std::uint64_t>(std::count(at, batch.text.end(), '\n'));
-  gap.lines += lost;
+  gap.failed = lost;
   return lost;
 }
 
@@ -107,13 +109,13 @@ void LogWriter::write(const LogFile& file, std::string text, std::uint32_t lines
     const std::lock_guard lock(state_->mutex);
     if (file.fd && state_->bytes + text.size() <= kMaxWaiting) {
       state_->bytes += text.size();
-      state_->waiting.push_back({file, std::move(text), lines});
+      state_->waiting.push_back({file, std::move(text), lines, std::exchange(file.gap->dropped, 0)});
       state_->changed.notify_all();
       return;
     }
   }
   state_->lost += lines;
-  file.gap->lines += lines;
+  file.gap->dropped += lines;
 }
 
 std::uint64_t LogWriter::lost() const { return state_->lost; }

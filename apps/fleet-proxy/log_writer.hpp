@@ -16,8 +16,9 @@ namespace fleet::proxy {
 
 // How much of one log is missing and not yet said there. Shared by its files, one after the other.
 struct LogGap {
-  std::atomic<std::uint64_t> lines = 0;
-  bool torn = false;  // the file ends within a line; the thread's alone
+  std::uint64_t dropped = 0;  // lines that did not come to the thread; not for the thread to see
+  std::uint64_t failed = 0;   // lines that the file did not take; this and the next are the thread's alone
+  bool torn = false;          // the file ends within a line
 };
 
 // Where lines go: of one descriptor, which stays open until the last of them is written.
