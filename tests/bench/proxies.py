@@ -18,7 +18,7 @@ http {{
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   tcp_nodelay on; keepalive_timeout 75s; keepalive_requests 1000000000; client_max_body_size 0;
-  upstream origin {{ server 127.0.0.1:{origin}; keepalive 128; keepalive_requests 1000000000; keepalive_timeout 60s; }}
+  upstream origin {{ server 127.0.0.1:{origin}; keepalive 512; keepalive_requests 1000000000; keepalive_timeout 60s; }}
   server {{
     listen 127.0.0.1:{http} backlog=4096;
     listen 127.0.0.1:{https} ssl http2 backlog=4096;
@@ -72,7 +72,7 @@ frontend bench
   http-request set-header X-Forwarded-Proto http unless {{ ssl_fc }}
   default_backend origin
 backend origin
-  server origin 127.0.0.1:{origin} pool-max-conn 128
+  server origin 127.0.0.1:{origin}
 """
 
 
