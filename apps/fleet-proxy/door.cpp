@@ -114,7 +114,8 @@ void Door::accept_from(Knocker& knocker) {
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
-    if (errno != EMFILE && errno != ENFILE) return;
+    // The kernel wants a descriptor before it looks whether anybody is there.
+    if ((errno != EMFILE && errno != ENFILE) || !somebody_waits(knocker.fd())) return;
     if (!make_room()) return shed(knocker.fd());
   }
 }

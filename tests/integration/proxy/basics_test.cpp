@@ -129,23 +129,6 @@ TEST(Proxy, WritesALineForEachRequestIntoTheAppsLog) {
   EXPECT_EQ(log.find("retries"), std::string::npos);
 }
 
-TEST(Proxy, TurnsNobodyAwayButPausesAtItsMostConnections) {
-  Slot slot;
-  Origin origin(always("ok"));
-  WorkerProcess worker({"--max-connections", "3"});
-  worker.start(slot, {route_to({{"a", origin.port()}})});
-  std::vector<std::unique_ptr<Client>> clients;
-  for (int i = 0; i < 3; ++i) {
-    clients.push_back(std::make_unique<Client>(slot.http));
-    EXPECT_EQ(clients.back()->get("/").status, 200);
-  }
-  Client waiting(slot.http);
-  waiting.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n");
-  EXPECT_TRUE(waiting.quiet(50));
-  clients.pop_back();
-  EXPECT_EQ(waiting.read_answer().status, 200);
-}
-
 TEST(Proxy, IsConfinedBeforeItMeetsTheNetwork) {
   WorkerProcess worker;
   EXPECT_EQ(worker.status_number("NoNewPrivs:"), 1);

@@ -128,28 +128,15 @@ TEST(SlowClients, T_ASlowReaderIsGivenUp) {
 }
 
 // The kernel asks for more only once a good part of its buffer is free: such a reader looks idle for long.
-TEST(SlowClients, T_AReaderAtTheLeastRateIsServedToTheEnd) {
-  Limited setup(with([](auto& s) { s.timeouts.client = 1500ms, s.limits.min_rate = 1000; }), {},
-                [](OriginConnection& connection) {
-                  OriginConnection::Request request;
-                  while (connection.read_request(request) && connection.answer(std::string(6'000'000, 'x'))) {
-                  }
-                });
+TEST(SlowClients, T_AReaderAtTheLeastRateIsNotGivenUp) {
+  Limited setup(with([](auto& s) { s.timeouts.client = 1500ms, s.limits.min_rate = 1000; }), {}, endless);
   Client client(setup.slot.http);
   const int small = 4096;
   ::setsockopt(client.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
   client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n");
-  std::size_t got = 0;
   for (int i = 0; i < 200; ++i) {
-    const auto part = client.read_some(2000);
-    ASSERT_FALSE(part.empty()) << "after " << got << " bytes";
-    got += part.size();
+    ASSERT_FALSE(client.read_some(2000).empty()) << "after " << i << " reads";
     std::this_thread::sleep_for(20ms);
-  }
-  while (got < 6'000'000) {
-    const auto part = client.read_some();
-    ASSERT_FALSE(part.empty()) << "after " << got << " bytes";
-    got += part.size();
   }
   EXPECT_EQ(setup.worker.stats().slow_clients, 0u);
 }
