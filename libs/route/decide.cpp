@@ -122,7 +122,7 @@ bool rewrite(const Place& place, const Asked& asked, const MatchingPath& path, D
 
 // "/api/x" -> "/x". What the client sent is kept byte for byte where nothing before or in it was resolved.
 void strip(const CompiledRules& rules, string_view target, const MatchingPath& path, Decision& out) {
-  if (target == "*") return;
+  if (!path.below(rules.prefix)) return;  // "*"
   const auto query = std::min(target.find('?'), target.size());
   const auto size = rules.prefix.size();
   const auto raw = target.substr(0, query);

@@ -29,7 +29,7 @@ FLEET_FUZZ_TARGET(input) {
   rules.strip_path = (options & 2) != 0;
   rules.path = rules.strip_path ? "/api" : "/";
   rules.encoded_slash = static_cast<EncodedSlash>((options >> 2) % 3);
-  rules.request_headers.set["X-Path"] = "${path}";
+  rules.request_headers.set["X-Path"] = "${uri}";
   const std::map<std::string, std::string> none;
   route::Files files(none);
   const auto compiled = route::compile(rules, files);
