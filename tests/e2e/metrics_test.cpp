@@ -116,7 +116,7 @@ std::string access_log_of(const Fleet& fleet) {
   return {};
 }
 
-TEST(AccessLog, GoesOnInANewFileWhenLogrotateHasMovedItAndAskedForAReload) {
+TEST(AccessLog, GoesOnInANewFileWhenLogrotateHasMovedItWithAReloadOrWithout) {
   Fleet fleet;
   fleet.start();
   ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
@@ -134,6 +134,12 @@ TEST(AccessLog, GoesOnInANewFileWhenLogrotateHasMovedItAndAskedForAReload) {
     return read_whole(path).find("/?after") != std::string::npos;
   }));
   EXPECT_EQ(read_whole(path).find("/?before"), std::string::npos);
+
+  std::filesystem::rename(path, path + "-20261124");  // and without being told
+  EXPECT_TRUE(eventually(milliseconds(15000), [&] {
+    (void)fetch(fleet.http(), "GET", "/?later");
+    return read_whole(path).find("/?later") != std::string::npos;
+  }));
 }
 
 }  // namespace
