@@ -167,6 +167,7 @@ bool Exchange::take_answer() {
 bool Exchange::may_begin_tunnel() const { return asks_upgrade_ && upload_ == Upload::done; }
 
 bool Exchange::take_head() {
+  if (!client_.takes_head()) return false;
   const auto length = scanner_.scan(up_in_.data());
   if (!length) {
     fail_attempt(AttemptEnd::bad_answer);
@@ -176,7 +177,6 @@ bool Exchange::take_head() {
     if (upstream_ended_) fail_attempt(AttemptEnd::closed);
     return false;
   }
-  if (!client_.takes_head()) return false;
   auto& head = proxy_.response_head;
   const auto parsed = http::parse_response(up_in_.data().substr(0, *length), head);
   const auto framing = parsed ? http::response_framing(head, method_) : http::refuse(parsed.error());
