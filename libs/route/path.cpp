@@ -57,7 +57,7 @@ bool resolve(std::string& path, bool& changed) {
 http::Parsed<MatchingPath> matching_path(string_view target, EncodedSlash slash, std::string& scratch) {
   MatchingPath path;
   path.text = target.substr(0, target.find('?'));
-  if (path.text == "*") return MatchingPath{"/", false, false, false};
+  if (path.text == "*") return MatchingPath{"/", false, false};
   const bool escaped = path.text.find('%') != string_view::npos;
   if (!escaped && is_normal(path.text)) return path;
   scratch.clear();
@@ -79,7 +79,6 @@ http::Parsed<MatchingPath> matching_path(string_view target, EncodedSlash slash,
     i += 2;
   }
   if (!is_normal(scratch) && !resolve(scratch, path.resegmented)) return http::refuse(Fault::bad_target);
-  path.plain = scratch == path.text;
   path.text = scratch;
   return path;
 }

@@ -12,7 +12,6 @@ namespace fleet::route {
 // A path decoded once, without empty, "." and ".." segments. Tomcat takes "..;x" for "..", so it is one here too.
 struct MatchingPath {
   std::string_view text;       // begins with a slash; within the target, or in the scratch given
-  bool plain = true;           // byte for byte as it was received
   bool resegmented = false;    // segments were removed
   bool encoded_slash = false;  // "%2F" was in it
 

@@ -34,7 +34,6 @@ class Template {
   static Result<Template> parse(std::string_view text, Use use, int groups);
 
   void expand(std::string& out, const Values& values) const;
-  bool constant() const { return parts_.size() <= 1 && (parts_.empty() || parts_[0].variable == Variable::literal); }
   // Ends in "?", has a fragment or $uri: the query of the request is not to follow.
   bool drops_query() const { return drops_query_; }
   bool uses_host() const { return uses_host_; }
