@@ -40,6 +40,7 @@ class Buffer {
 
   // Requires bytes.size() <= room().
   void append(std::string_view bytes) {
+    if (bytes.empty()) return;  // data() may be null, memcpy may not have it
     make_room(bytes.size());
     std::memcpy(block_ + end_, bytes.data(), bytes.size());
     end_ += bytes.size();
