@@ -44,10 +44,10 @@ struct Http2Events {
                    head->type == NGHTTP2_RST_STREAM;  // counted elsewhere
     if (head->type == NGHTTP2_DATA) carries = head->length > 0 || (head->flags & NGHTTP2_FLAG_END_STREAM) != 0;
     if (!carries && !self.empty_frames_.take(Clock::now())) self.calm_down();
-    // W5: nghttp2 is silent about them.
+    // W5: nghttp2 is silent about them, and would not reset a stream that it has not seen yet.
     if (head->type == NGHTTP2_HEADERS && self.refusing_ &&
         head->stream_id > nghttp2_session_get_last_proc_stream_id(session)) {
-      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, head->stream_id, NGHTTP2_REFUSED_STREAM);
+      self.refused_.push_back(head->stream_id);
     }
     return 0;
   }
@@ -231,6 +231,12 @@ void Http2Connection::feed(std::string_view bytes) {
   const auto taken =
       nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (taken < 0) calm_down();
+  for (const auto id : std::exchange(refused_, {})) {
+    nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+  }
+  for (auto unknown = types_.unknown_in(bytes); unknown > 0; --unknown) {
+    if (!empty_frames_.take(Clock::now())) calm_down();
+  }
   pump();
 }
 
@@ -413,7 +419,7 @@ Task<> Http2Connection::say_goodbye() {
     write();
     if (running_ > 0 && !peer_.wakeup.take_pending()) co_await peer_.wakeup.sleep();
   }
-  nghttp2_session_terminate_session(session_.get(), NGHTTP2_NO_ERROR);
+  if (!refusing_) nghttp2_session_terminate_session(session_.get(), NGHTTP2_NO_ERROR);
   pump();
   write();
   const auto until = Clock::now() + proxy_.limits.lingering;

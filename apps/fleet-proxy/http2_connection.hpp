@@ -5,6 +5,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <memory>
+#include <vector>
 
 #include "http2_limits.hpp"
 #include "http2_stream.hpp"
@@ -73,6 +74,8 @@ class Http2Connection final : Deferred {
   std::size_t header_bytes_ = 0;  // of the header block under way, unpacked
   Clock::time_point idle_since_ = Clock::now(), written_at_ = idle_since_;
   std::optional<Clock::time_point> last_goaway_at_;  // W5
+  std::vector<std::int32_t> refused_;  // streams that began too late, to be told so
+  FrameTypes types_;
   unsigned running_ = 0;    // streams with an exchange
   bool begun_any_ = false;  // a request came
   bool ended_ = false;      // the client sends no more

@@ -226,12 +226,26 @@ void Http2Stream::begin(const http::ResponseHead& response, const http::Framing&
   respond(out, framing.kind != BodyKind::none && left_ != 0u);
 }
 
-// RFC 8441 §5
+namespace {
+
+// RFC 8441 §5: the handshake of HTTP/1.1 has no place here.
+struct WithoutAccept final : http::FieldEdits {
+  bool take(const http::Field& field, http::FieldSink&) const override {
+    return http::iequals(field.name, "sec-websocket-accept");
+  }
+  void add(http::FieldSink&) const override {}
+};
+
+}  // namespace
+
 void Http2Stream::begin_tunnel(const http::ResponseHead& response) {
   if (closed_) return;
   Http2HeadOut out(takes_head());
   out.put_status(200);
-  http::pass_response_fields(out, response, {});
+  const WithoutAccept edits;
+  http::ResponseRewrite rewrite;
+  rewrite.edits = &edits;
+  http::pass_response_fields(out, response, rewrite);
   respond(out, true);
 }
 

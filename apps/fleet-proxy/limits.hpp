@@ -32,7 +32,7 @@ struct Limits {
   std::uint32_t max_fields = 128;         // of a request
   std::uint32_t min_rate = 240;           // bytes per second of a client that is waited for; 0: any
 
-  static constexpr std::size_t kPoolSize = 100;  // idle connections per target
+  static constexpr std::size_t kPoolSize = 100;  // idle connections per target, and as many more as were busy at once
   static constexpr unsigned kEjectAfter = 3;
 
   // As configured.

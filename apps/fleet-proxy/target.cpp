@@ -57,6 +57,7 @@ void Upstream::on_ready() {
 Target::Claim::Claim(std::shared_ptr<Target> target, ClaimHolder& holder)
     : target_(std::move(target)), holder_(holder) {
   target_->claims_.push_back(*this);
+  target_->busiest_ = std::max(target_->busiest_, target_->claims_.size());
 }
 
 Target::Claim::~Claim() {
@@ -129,7 +130,8 @@ std::unique_ptr<Upstream> Target::take_idle(Clock::time_point now, std::chrono::
 
 void Target::give_back(std::unique_ptr<Upstream> upstream, Clock::time_point now) {
   if (!takes_requests() || upstream->stream.socket().readable) return;
-  if (idle_.size() >= Limits::kPoolSize) idle_.erase(idle_.begin());
+  // Those that were busy at once a moment ago will be again: connecting anew costs more than all else of a request.
+  if (idle_.size() >= std::max(Limits::kPoolSize, busiest_)) idle_.erase(idle_.begin());
   upstream->idle_since = now;
   upstream->pooled();
   idle_.push_back(std::move(upstream));
@@ -145,6 +147,7 @@ void Target::close_idle_since(Clock::time_point before) {
   const auto kept =
       std::find_if(idle_.begin(), idle_.end(), [&](const auto& idle) { return idle->idle_since > before; });
   idle_.erase(idle_.begin(), kept);
+  busiest_ = std::max(claims_.size(), busiest_ - busiest_ / 8);
 }
 
 void Target::refused(Clock::time_point now, std::chrono::milliseconds ejection) {

@@ -132,6 +132,7 @@ class Target : public std::enable_shared_from_this<Target> {
   std::chrono::milliseconds drain_requests_{kForever}, drain_streams_{kForever};
   bool gone_ = false;
   boost::intrusive::list<Claim> claims_;
+  std::size_t busiest_ = 0;  // claims at once, of late
   std::vector<std::unique_ptr<Upstream>> idle_;  // the most recently used last
   unsigned refused_ = 0;
   Clock::time_point ejected_until_{}, joined_{};

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <csignal>
+
 namespace fleet::test {
 
 std::string Answer::field(const std::string& name) const {
@@ -24,6 +26,7 @@ int Answer::count(const std::string& text) const {
 }
 
 Client::Client(std::uint16_t port, std::optional<Tls> tls, const std::string& ip) {
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL
   const int family = ip.find(':') == std::string::npos ? AF_INET : AF_INET6;
   fd_.reset(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const timeval limit{10, 0};
