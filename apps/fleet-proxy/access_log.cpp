@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstdint>
 #include <cstring>
 #include <ctime>
 
@@ -25,12 +26,30 @@ constexpr auto kPlain = [] {
   return plain;
 }();
 
+// How many bytes at the start of `text` are plain, in steps of eight.
+std::size_t plain_eights(std::string_view text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101, kTops = 0x8080808080808080;
+  // The top bit of each byte that is 0, at least if it is the first that is.
+  const auto zero = [](std::uint64_t bytes) { return (bytes - kOnes) & ~bytes & kTops; };
+  std::size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) {
+    std::uint64_t bytes;
+    std::memcpy(&bytes, text.data() + at, 8);
+    const auto below_blank = (bytes - kOnes * 0x20) & ~bytes & kTops;
+    if ((bytes & kTops) | below_blank | zero(bytes ^ kOnes * '"') | zero(bytes ^ kOnes * '\\') |
+        zero(bytes ^ kOnes * 0x7f)) {
+      break;
+    }
+  }
+  return at;
+}
+
 // Every other byte through `escape`.
 template <class Escape>
 void append_escaped(std::string& out, std::string_view text, Escape escape) {
   text = text.substr(0, kMaxValue);
   std::size_t from = 0;
-  for (std::size_t at = 0; at < text.size(); ++at) {
+  for (std::size_t at = plain_eights(text); at < text.size(); ++at) {
     const auto byte = static_cast<unsigned char>(text[at]);
     if (kPlain[byte]) continue;
     out.append(text, from, at - from);

@@ -2,6 +2,8 @@
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace fleet::proxy {
 namespace {
@@ -31,6 +33,14 @@ void Socket::on_events(std::uint32_t events) {
   ended |= end;
   writable |= out;
   if (listener_) listener_->on_ready();
+}
+
+ssize_t Socket::receive(char* to, std::size_t room) {
+  return ::syscall(SYS_recvfrom, fd(), to, room, MSG_DONTWAIT, nullptr, nullptr);
+}
+
+ssize_t Socket::send(std::string_view bytes) {
+  return ::syscall(SYS_sendto, fd(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL, nullptr, 0);
 }
 
 void Socket::mute(bool muted) {

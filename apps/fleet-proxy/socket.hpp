@@ -1,8 +1,11 @@
 // A non-blocking socket, registered with the loop for as long as it is open, and what is known of its readiness.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "loop.hpp"
 #include "os/fd.hpp"
@@ -29,6 +32,10 @@ class Socket {
   // The peer's end has come, and is read as such after what came before it: an empty socket stays worth reading.
   bool ended = false;
   void drained() { readable = ended; }
+
+  // As recv and send, which glibc makes points of cancellation in a program that has a second thread.
+  ssize_t receive(char* to, std::size_t room);
+  ssize_t send(std::string_view bytes);
 
   // Told of each event until it is replaced or set to null.
   void set_listener(ReadinessListener* listener) { listener_ = listener; }

@@ -7,7 +7,7 @@
 namespace fleet::proxy {
 
 IoResult PlainStream::read(char* to, std::size_t room) {
-  const ssize_t got = ::recv(socket_->fd(), to, room, MSG_DONTWAIT);
+  const ssize_t got = socket_->receive(to, room);
   if (got > 0) {
     if (static_cast<std::size_t>(got) < room) socket_->drained();
     return {IoStatus::done, static_cast<std::size_t>(got)};
@@ -19,7 +19,7 @@ IoResult PlainStream::read(char* to, std::size_t room) {
 }
 
 IoResult PlainStream::write(std::string_view bytes) {
-  const ssize_t sent = ::send(socket_->fd(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const ssize_t sent = socket_->send(bytes);
   if (sent >= 0) {
     if (static_cast<std::size_t>(sent) < bytes.size()) socket_->writable = false;
     return {IoStatus::done, static_cast<std::size_t>(sent)};

@@ -86,7 +86,7 @@ int TlsStream::fill(std::size_t room) {
   incoming.clear();
   if (!socket_->readable) return -1;
   room = std::min(room, incoming.room());
-  const ssize_t got = ::recv(socket_->fd(), incoming.bytes.data(), room, MSG_DONTWAIT);
+  const ssize_t got = socket_->receive(incoming.bytes.data(), room);
   if (got > 0) {
     if (static_cast<std::size_t>(got) < room) socket_->drained();
     incoming.end = static_cast<std::size_t>(got);
@@ -122,7 +122,7 @@ long TlsStream::bio_control(BIO* bio, int command, long, void*) {
 bool TlsStream::send_unsent() {
   if (held_) return true;
   while (!unsent_.empty() && socket_->writable) {
-    const ssize_t sent = ::send(socket_->fd(), unsent_.data(), unsent_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent = socket_->send(unsent_);
     if (sent >= 0) {
       if (static_cast<std::size_t>(sent) < unsent_.size()) socket_->writable = false;
       unsent_.erase(0, static_cast<std::size_t>(sent));
@@ -154,7 +154,7 @@ void TlsStream::send_records() {
     const auto bytes = outgoing.data();
     ssize_t sent = 0;
     do {
-      sent = ::send(socket_->fd(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      sent = socket_->send(bytes);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0 && errno != EAGAIN) broken_ = true;
     if (sent > 0) outgoing.begin += static_cast<std::size_t>(sent);
