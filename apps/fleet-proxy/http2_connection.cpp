@@ -358,6 +358,7 @@ void Http2Connection::run_deferred() {
   pump();
   wake_streams();
   flush();
+  if (leaving_) return peer_.wakeup.wake();  // the last deadline is set
   set_deadline();
   const bool may_read_again = !ended_ && unqueued_.empty() && peer_.stream->can_read();
   if (may_read_again || over()) peer_.wakeup.wake();  // perhaps the end of this
@@ -422,6 +423,7 @@ Task<> Http2Connection::say_goodbye() {
   if (!refusing_) nghttp2_session_terminate_session(session_.get(), NGHTTP2_NO_ERROR);
   pump();
   write();
+  leaving_ = true;
   const auto until = Clock::now() + proxy_.limits.lingering;
   peer_.deadline.set(until);
   for (bool told = false; !broken_ && !peer_.cut && Clock::now() < until;) {

@@ -81,6 +81,7 @@ class Http2Connection final : Deferred {
   bool ended_ = false;      // the client sends no more
   bool broken_ = false;     // nothing can be sent any more
   bool refusing_ = false;   // streams that begin now are refused
+  bool leaving_ = false;    // all is said; what it still sends is not heard
 };
 
 }  // namespace fleet::proxy
