@@ -1,6 +1,9 @@
 #include "buffer.hpp"
 
-#include <memory>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -9,28 +12,59 @@ namespace {
 
 constexpr std::size_t kMaxFree = 128;  // blocks kept for reuse, 8 MiB
 
-std::vector<std::unique_ptr<char[]>>& free_blocks() {
-  static std::vector<std::unique_ptr<char[]>> blocks;
+// From the kernel and back to it: what a burst needed is not to stay in the heap.
+#ifdef __SANITIZE_ADDRESS__
+char* make_block() { return new char[kBlock]; }
+void drop_block(char* block) { delete[] block; }
+#else
+char* make_block() {
+  void* const block = ::mmap(nullptr, kBlock, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (block == MAP_FAILED) throw std::bad_alloc();
+  return static_cast<char*>(block);
+}
+void drop_block(char* block) { ::munmap(block, kBlock); }
+#endif
+
+struct FreeBlocks {
+  FreeBlocks() { all.reserve(kMaxFree); }
+  ~FreeBlocks() { std::for_each(all.begin(), all.end(), drop_block); }
+  std::vector<char*> all;  // the one used last at the end
+  std::size_t least = 0;   // since the last trim
+};
+FreeBlocks& free_blocks() {
+  static FreeBlocks blocks;
   return blocks;
 }
 
 }  // namespace
 
 void Buffer::take_block() {
-  auto& blocks = free_blocks();
-  if (blocks.empty()) {
-    block_ = new char[kBlock];
-  } else {
-    block_ = blocks.back().release();
-    blocks.pop_back();
+  auto& free = free_blocks();
+  if (free.all.empty()) {
+    block_ = make_block();
+    return;
   }
+  block_ = free.all.back();
+  free.all.pop_back();
+  free.least = std::min(free.least, free.all.size());
 }
 
 void Buffer::free_block() {
   if (!block_) return;
-  std::unique_ptr<char[]> block(std::exchange(block_, nullptr));
+  char* const block = std::exchange(block_, nullptr);
   begin_ = end_ = pinned_ = 0;
-  if (auto& blocks = free_blocks(); blocks.size() < kMaxFree) blocks.push_back(std::move(block));
+  if (auto& free = free_blocks(); free.all.size() < kMaxFree)
+    free.all.push_back(block);
+  else
+    drop_block(block);
+}
+
+void trim_blocks() {
+  auto& free = free_blocks();
+  const auto cold = free.all.begin() + static_cast<std::ptrdiff_t>(free.least);
+  std::for_each(free.all.begin(), cold, drop_block);
+  free.all.erase(free.all.begin(), cold);
+  free.least = free.all.size();
 }
 
 }  // namespace fleet::proxy

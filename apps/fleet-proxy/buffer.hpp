@@ -88,4 +88,7 @@ class Buffer {
   std::size_t begin_ = 0, end_ = 0, pinned_ = 0;
 };
 
+// Gives the kernel back those free blocks that were not used since the last call.
+void trim_blocks();
+
 }  // namespace fleet::proxy

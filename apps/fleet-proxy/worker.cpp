@@ -221,6 +221,7 @@ void Worker::on_tick() {
     return;
   }
   trim_memory();
+  trim_blocks();
   if (++ticks_ % 10 != 0) return;
   proxy_.router.close_idle_since(now - proxy_.limits.pool_idle);
   report_drained();
