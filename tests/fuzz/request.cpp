@@ -34,7 +34,9 @@ FLEET_FUZZ_TARGET(input) {
   http::HeadScanner scanner;
   require(scanner.scan(written) == out.size(), "what is written is one head");
   if (head.authority.empty()) return;  // HTTP/1.0 without Host: an empty one goes out
-  require(http::parse_request(written, again).has_value(), "what is written is accepted");
+  const auto parsed = http::parse_request(written, again);
+  if (!parsed && parsed.error() == http::Fault::too_many_fields) return;  // with ours
+  require(parsed.has_value(), "what is written is accepted");
   const auto framing_again = http::request_framing(again);
   require(framing_again && framing_again->kind == framing->kind && framing_again->length == framing->length,
           "the framing stays");
