@@ -60,6 +60,10 @@ class Http2HeadOut final : public http::FieldSink {
 
 namespace {
 
+// Heads that are done with, whose memory the next streams use.
+constexpr std::size_t kMostSpareHeads = 256, kLargeHead = 4096;
+std::vector<http::Http2Head> spare_heads;
+
 // RFC 6455 §4.1: what the application is to prove that it understood. It speaks to us, so that anything will do.
 std::string websocket_key() {
   unsigned char bytes[16];
@@ -79,6 +83,15 @@ ssize_t read_data(nghttp2_session*, std::int32_t, std::uint8_t*, std::size_t mos
 Http2Stream::Http2Stream(Http2Connection& connection, std::int32_t id)
     : ClientSide(connection.peer(), own_wakeup, own_deadline), connection_(connection), id_(id) {
   connection.proxy().loop.watchdog.watch(own_deadline);
+  if (spare_heads.empty()) return;
+  head = std::move(spare_heads.back());
+  spare_heads.pop_back();
+}
+
+Http2Stream::~Http2Stream() {
+  if (spare_heads.size() == kMostSpareHeads || head.capacity() > kLargeHead) return;
+  head.clear();
+  spare_heads.push_back(std::move(head));
 }
 
 Task<> Http2Stream::run() {

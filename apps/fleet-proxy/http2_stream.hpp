@@ -27,6 +27,7 @@ class Http2Stream final : private Http2Sleeper,
                           public Http2Hook<struct Http2Waiting> {
  public:
   Http2Stream(Http2Connection& connection, std::int32_t id);
+  ~Http2Stream();
 
   std::int32_t id() const { return id_; }
 

@@ -18,6 +18,7 @@ class Http2Head {
   // Pseudo fields too. What is beyond the limits is counted and not kept.
   void add(std::string_view name, std::string_view value);
   std::size_t list_size() const { return list_size_; }
+  std::size_t capacity() const { return text_.capacity(); }
   bool asks_tunnel() const { return has(protocol); }
 
   // Fills `head` with views into this object, which must stay as it is for as long as they are used. Faults of status
