@@ -37,13 +37,27 @@ void fill_defaults(Config& config, const Environment& environment, const Context
   if (config.proxy.workers == 0) config.proxy.workers = std::clamp(environment.cores, 1u, 256u);
 }
 
+// A complaint may quote the file, which may hold anything.
+std::string on_one_line(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f)
+      out += c;
+    else
+      out.append("\\x").append(1, kDigits[byte >> 4]).append(1, kDigits[byte & 15]);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<std::string> Problems::lines() const {
   std::vector<std::string> lines;
   for (const auto& [line, column, text] : list) {
     const auto place = line == 0 ? "" : ":" + std::to_string(line) + ":" + std::to_string(column);
-    lines.push_back(file + place + ": " + text);
+    lines.push_back(file + place + ": " + on_one_line(text));
   }
   return lines;
 }

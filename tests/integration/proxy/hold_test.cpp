@@ -217,7 +217,7 @@ TEST(ProxyHold, R9CountsNobodyWhoWaitsAsARetry) {
     OriginConnection::Request request;
     if (!connection.read_request(request)) return;
     if (asked++ % 2 == 0) return;
-    connection.answer("ok");
+    connection.answer("ok", "Connection: close\r\n");
   });
   WorkerProcess worker;
   auto blog = route_to({{"b", flaky.port()}}, "blog");
