@@ -80,7 +80,7 @@ TEST(ProxyHold, LetsAllGoInOrderAndFewAtATime) {
   worker.publish({awaited({{"a", origin.port()}})});
   for (auto& client : clients) EXPECT_EQ(client.read_answer().status, 200);
   for (auto& client : others) EXPECT_EQ(client.read_answer().status, 200);
-  EXPECT_EQ(first, 0);
+  EXPECT_LT(first, 16) << "not of the first handful";  // within which the origin's threads race
   EXPECT_LT(most, 75) << "the target that has just started got everything at once";
   EXPECT_EQ(worker.stats_of("a").held, 151u);
 }
