@@ -203,13 +203,13 @@ void Exchange::begin_answer(const http::ResponseHead& head, const http::Framing&
   upstream_keeps_ = head.keep_alive() && framing.kind != BodyKind::until_close && !upstream_ended_;
   http::ResponseRewrite rewrite{route_->rewrite_redirects, client_https_, authority_,
                                       claim_->target().port_text};
-  // P4: a client whose body nobody wants may or may not send it; only closing is unambiguous.
   const auto* type = head.fields.find(http::FieldId::content_type);
   event_stream_ = type && http::istarts_with(type->value, "text/event-stream");
   status_ = head.status;
   first_byte_ = now_;
   if (ruled_ && ruled_->intercepts(head.status)) return answer_for_app(head);
   if (ruled_) ruled_->shape(rewrite);
+  // P4: a client whose body nobody wants may or may not send it; only closing is unambiguous.
   client_.begin(head, framing, rewrite, proxy_.draining || awaiting_continue_);
   passed_on_ = true;
   request_kept_ = false;  // R5
