@@ -1,5 +1,6 @@
 #include "access_log.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -14,11 +15,6 @@ using WallTime = std::chrono::system_clock::time_point;
 constexpr std::size_t kMaxValue = 4096, kFlushAt = 64u << 10;
 constexpr int kClientGone = 499;  // in the combined format, where nginx has made it known
 
-void append_number(std::string& out, std::uint64_t value) {
-  char digits[24];
-  out.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
-}
-
 // Printable ASCII but for what quotes and escapes.
 constexpr auto kPlain = [] {
   std::array<bool, 256> plain{};
@@ -26,88 +22,116 @@ constexpr auto kPlain = [] {
   return plain;
 }();
 
-// How many bytes at the start of `text` are plain, in steps of eight.
-std::size_t plain_eights(std::string_view text) {
+bool are_plain(std::uint64_t eight_bytes) {
   constexpr std::uint64_t kOnes = 0x0101010101010101, kTops = 0x8080808080808080;
-  // The top bit of each byte that is 0, at least if it is the first that is.
-  const auto zero = [](std::uint64_t bytes) { return (bytes - kOnes) & ~bytes & kTops; };
-  std::size_t at = 0;
-  for (; at + 8 <= text.size(); at += 8) {
-    std::uint64_t bytes;
-    std::memcpy(&bytes, text.data() + at, 8);
-    const auto below_blank = (bytes - kOnes * 0x20) & ~bytes & kTops;
-    if ((bytes & kTops) | below_blank | zero(bytes ^ kOnes * '"') | zero(bytes ^ kOnes * '\\') |
-        zero(bytes ^ kOnes * 0x7f)) {
-      break;
+  const auto has_zero = [](std::uint64_t bytes) { return (bytes - kOnes) & ~bytes & kTops; };
+  const auto below_blank = (eight_bytes - kOnes * 0x20) & ~eight_bytes & kTops;
+  return ((eight_bytes & kTops) | below_blank | has_zero(eight_bytes ^ kOnes * '"') |
+          has_zero(eight_bytes ^ kOnes * '\\') | has_zero(eight_bytes ^ kOnes * 0x7f)) == 0;
+}
+
+template <class Word>
+std::uint64_t load(const char* from) {
+  Word word;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+}
+
+// In steps of eight or four bytes, the last of which overlaps the one before.
+bool is_plain(std::string_view text) {
+  const auto* from = text.data();
+  const auto size = text.size();
+  if (size >= 8) {
+    for (std::size_t at = 0; at + 8 < size; at += 8) {
+      if (!are_plain(load<std::uint64_t>(from + at))) return false;
+    }
+    return are_plain(load<std::uint64_t>(from + size - 8));
+  }
+  if (size >= 4) return are_plain(load<std::uint32_t>(from) << 32 | load<std::uint32_t>(from + size - 4));
+  return std::ranges::all_of(text, [](char byte) { return kPlain[static_cast<unsigned char>(byte)]; });
+}
+
+// Appends to memory that has room for all that will come.
+class Text {
+ public:
+  explicit Text(char* at) : at_(at) {}
+  char* end() const { return at_; }
+
+  void put(char byte) { *at_++ = byte; }
+  // At once when its size is known to the compiler, as that of a literal is.
+  [[gnu::always_inline]] void put(std::string_view text) {
+    if (!text.empty()) std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
+  }
+  void number(std::uint64_t value) { at_ = std::to_chars(at_, at_ + 24, value).ptr; }
+  void three_digits(unsigned value) {
+    put(static_cast<char>('0' + value / 100 % 10));
+    put(static_cast<char>('0' + value / 10 % 10));
+    put(static_cast<char>('0' + value % 10));
+  }
+  // What is not plain through `escape`, which makes at most kEscaped bytes of each.
+  template <class Escape>
+  void escaped(std::string_view text, Escape escape) {
+    text = text.substr(0, kMaxValue);
+    if (is_plain(text)) return put(text);
+    for (const char letter : text) {
+      const auto byte = static_cast<unsigned char>(letter);
+      if (kPlain[byte]) put(letter);
+      else escape(byte);
     }
   }
-  return at;
-}
 
-// Every other byte through `escape`.
-template <class Escape>
-void append_escaped(std::string& out, std::string_view text, Escape escape) {
-  text = text.substr(0, kMaxValue);
-  std::size_t from = 0;
-  for (std::size_t at = plain_eights(text); at < text.size(); ++at) {
-    const auto byte = static_cast<unsigned char>(text[at]);
-    if (kPlain[byte]) continue;
-    out.append(text, from, at - from);
-    escape(byte);
-    from = at + 1;
-  }
-  out.append(text, from);
-}
+ private:
+  char* at_;
+};
+
+constexpr std::size_t kEscaped = 6;
 
 // \u00xx: a byte that is not ASCII becomes the character of that number.
-void append_json_text(std::string& out, std::string_view text) {
+void put_json(Text& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
-  append_escaped(out, text, [&out](unsigned char byte) {
+  out.escaped(text, [&out](unsigned char byte) {
     if (byte == '"' || byte == '\\') {
-      out += '\\';
-      out += static_cast<char>(byte);
+      out.put('\\');
+      out.put(static_cast<char>(byte));
     } else {
-      out.append("\\u00");
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
+      out.put("\\u00");
+      out.put(kHex[byte >> 4]);
+      out.put(kHex[byte & 15]);
     }
   });
 }
 
 // \xXX, for quotes and backslashes too; nothing is "-".
-void append_combined_text(std::string& out, std::string_view text) {
+void put_combined(Text& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789ABCDEF";
   if (text.empty()) text = "-";
-  append_escaped(out, text, [&out](unsigned char byte) {
-    out.append("\\x");
-    out += kHex[byte >> 4];
-    out += kHex[byte & 15];
+  out.escaped(text, [&out](unsigned char byte) {
+    out.put("\\x");
+    out.put(kHex[byte >> 4]);
+    out.put(kHex[byte & 15]);
   });
 }
 
-void append_text(std::string& out, std::string_view key, std::string_view value) {
-  out.append(",\"").append(key).append("\":\"");
-  append_json_text(out, value);
-  out += '"';
+// `key` with its comma, quotes and colon.
+[[gnu::always_inline]] inline void put_text(Text& out, std::string_view key, std::string_view value) {
+  out.put(key);
+  out.put('"');
+  put_json(out, value);
+  out.put('"');
 }
 
-void append_count(std::string& out, std::string_view key, std::uint64_t value) {
-  out.append(",\"").append(key).append("\":");
-  append_number(out, value);
-}
-
-void append_three_digits(std::string& out, unsigned value) {
-  out += static_cast<char>('0' + value / 100 % 10);
-  out += static_cast<char>('0' + value / 10 % 10);
-  out += static_cast<char>('0' + value % 10);
+[[gnu::always_inline]] inline void put_count(Text& out, std::string_view key, std::uint64_t value) {
+  out.put(key);
+  out.number(value);
 }
 
 // Milliseconds with three digits behind the point.
-void append_ms(std::string& out, std::string_view key, std::chrono::microseconds value) {
+[[gnu::always_inline]] inline void put_ms(Text& out, std::string_view key, std::chrono::microseconds value) {
   if (value.count() < 0) return;
-  append_count(out, key, static_cast<std::uint64_t>(value.count() / 1000));
-  out += '.';
-  append_three_digits(out, static_cast<unsigned>(value.count() % 1000));
+  put_count(out, key, static_cast<std::uint64_t>(value.count() / 1000));
+  out.put('.');
+  out.three_digits(static_cast<unsigned>(value.count() % 1000));
 }
 
 // Of the second, made anew only when that is another.
@@ -122,101 +146,128 @@ std::string_view text_of_second(std::time_t second, std::time_t& cached, char (&
   return text;
 }
 
-void append_json_time(std::string& out, WallTime now) {
+void put_json_time(Text& out, WallTime now) {
   thread_local std::time_t cached = -1;
   thread_local char text[32];
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count();
-  out += text_of_second(static_cast<std::time_t>(ms / 1000), cached, text, [](const std::tm& parts) {
+  out.put(text_of_second(static_cast<std::time_t>(ms / 1000), cached, text, [](const std::tm& parts) {
     std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  });
-  out += '.';
-  append_three_digits(out, static_cast<unsigned>(ms % 1000));
-  out += 'Z';
+  }));
+  out.put('.');
+  out.three_digits(static_cast<unsigned>(ms % 1000));
+  out.put('Z');
 }
 
-void append_combined_time(std::string& out, WallTime now) {
+void put_combined_time(Text& out, WallTime now) {
   thread_local std::time_t cached = -1;
   thread_local char text[32];
-  out += text_of_second(std::chrono::system_clock::to_time_t(now), cached, text, [](const std::tm& parts) {
+  out.put(text_of_second(std::chrono::system_clock::to_time_t(now), cached, text, [](const std::tm& parts) {
     static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                               "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     std::strftime(text, sizeof text, "%d/---/%Y:%H:%M:%S +0000", &parts);
     std::memcpy(text + 3, kMonths[parts.tm_mon], 3);
+  }));
+}
+
+constexpr std::size_t kMaxFrame = 1024;  // of a line: keys, numbers, times, punctuation
+
+template <class Put>
+void append(std::string& out, std::size_t at_most, Put put) {
+  const auto before = out.size();
+  out.resize_and_overwrite(before + at_most, [&](char* text, std::size_t) {
+    Text line(text + before);
+    put(line);
+    return static_cast<std::size_t>(line.end() - text);
   });
+}
+
+// The most that a line of these values can take.
+template <class... Value>
+std::size_t room_for(const Value&... values) {
+  return kMaxFrame + (std::min(values.size(), kMaxValue) + ...) * kEscaped;
+}
+
+std::size_t room_for(const AccessEntry& e) {
+  return room_for(e.app, e.target, e.upstream, e.client, e.user, e.method, e.host, e.path, e.protocol, e.tls, e.referer,
+                  e.user_agent, e.error);
 }
 
 }  // namespace
 
-void append_json(std::string& out, const AccessEntry& entry, WallTime now) {
-  out += "{\"ts\":\"";
-  append_json_time(out, now);
-  out += '"';
-  append_text(out, "app", entry.app);
-  if (!entry.target.empty()) {
-    append_count(out, "release", entry.release);
-    append_text(out, "target", entry.target);
-    append_text(out, "upstream", entry.upstream);
-  }
-  append_text(out, "client", entry.client);
-  if (!entry.user.empty()) append_text(out, "user", entry.user);
-  append_text(out, "method", entry.method);
-  append_text(out, "host", entry.host);
-  append_text(out, "path", entry.path);
-  if (!entry.protocol.empty()) append_text(out, "protocol", entry.protocol);
-  append_count(out, "status", static_cast<std::uint64_t>(entry.status));
-  append_count(out, "bytes_in", entry.bytes_in);
-  append_count(out, "bytes_out", entry.bytes_out);
-  append_ms(out, "first_byte_ms", entry.first_byte);
-  append_ms(out, "total_ms", entry.total);
-  if (entry.held.count() > 0) append_ms(out, "held_ms", entry.held);
-  if (!entry.tls.empty()) append_text(out, "tls", entry.tls);
-  if (entry.retries != 0) append_count(out, "retries", entry.retries);
-  if (!entry.referer.empty()) append_text(out, "referer", entry.referer);
-  if (!entry.user_agent.empty()) append_text(out, "user_agent", entry.user_agent);
-  if (!entry.error.empty()) append_text(out, "error", entry.error);
-  out += "}\n";
+void append_json(std::string& line, const AccessEntry& entry, WallTime now) {
+  append(line, room_for(entry), [&](Text& out) {
+    out.put("{\"ts\":\"");
+    put_json_time(out, now);
+    put_text(out, "\",\"app\":", entry.app);
+    if (!entry.target.empty()) {
+      put_count(out, ",\"release\":", entry.release);
+      put_text(out, ",\"target\":", entry.target);
+      put_text(out, ",\"upstream\":", entry.upstream);
+    }
+    put_text(out, ",\"client\":", entry.client);
+    if (!entry.user.empty()) put_text(out, ",\"user\":", entry.user);
+    put_text(out, ",\"method\":", entry.method);
+    put_text(out, ",\"host\":", entry.host);
+    put_text(out, ",\"path\":", entry.path);
+    if (!entry.protocol.empty()) put_text(out, ",\"protocol\":", entry.protocol);
+    put_count(out, ",\"status\":", static_cast<std::uint64_t>(entry.status));
+    put_count(out, ",\"bytes_in\":", entry.bytes_in);
+    put_count(out, ",\"bytes_out\":", entry.bytes_out);
+    put_ms(out, ",\"first_byte_ms\":", entry.first_byte);
+    put_ms(out, ",\"total_ms\":", entry.total);
+    if (entry.held.count() > 0) put_ms(out, ",\"held_ms\":", entry.held);
+    if (!entry.tls.empty()) put_text(out, ",\"tls\":", entry.tls);
+    if (entry.retries != 0) put_count(out, ",\"retries\":", entry.retries);
+    if (!entry.referer.empty()) put_text(out, ",\"referer\":", entry.referer);
+    if (!entry.user_agent.empty()) put_text(out, ",\"user_agent\":", entry.user_agent);
+    if (!entry.error.empty()) put_text(out, ",\"error\":", entry.error);
+    out.put("}\n");
+  });
 }
 
-void append_combined(std::string& out, const AccessEntry& entry, WallTime now) {
-  append_combined_text(out, entry.client);
-  out += " - ";
-  append_combined_text(out, entry.user);
-  out += " [";
-  append_combined_time(out, now);
-  out += "] \"";
-  append_combined_text(out, entry.method);
-  out += ' ';
-  append_combined_text(out, entry.path);
-  out += ' ';
-  append_combined_text(out, entry.protocol);
-  out += "\" ";
-  append_number(out, static_cast<std::uint64_t>(entry.status == 0 ? kClientGone : entry.status));
-  out += ' ';
-  append_number(out, entry.bytes_out);
-  out += " \"";
-  append_combined_text(out, entry.referer);
-  out += "\" \"";
-  append_combined_text(out, entry.user_agent);
-  out += "\"\n";
+void append_combined(std::string& line, const AccessEntry& entry, WallTime now) {
+  append(line, room_for(entry), [&](Text& out) {
+    put_combined(out, entry.client);
+    out.put(" - ");
+    put_combined(out, entry.user);
+    out.put(" [");
+    put_combined_time(out, now);
+    out.put("] \"");
+    put_combined(out, entry.method);
+    out.put(' ');
+    put_combined(out, entry.path);
+    out.put(' ');
+    put_combined(out, entry.protocol);
+    out.put("\" ");
+    out.number(static_cast<std::uint64_t>(entry.status == 0 ? kClientGone : entry.status));
+    out.put(' ');
+    out.number(entry.bytes_out);
+    out.put(" \"");
+    put_combined(out, entry.referer);
+    out.put("\" \"");
+    put_combined(out, entry.user_agent);
+    out.put("\"\n");
+  });
 }
 
 std::string gap_line(AccessLog format, std::string_view app, std::uint64_t lost, WallTime now) {
-  std::string out;
-  if (format == AccessLog::combined) {
-    out += "# [";
-    append_combined_time(out, now);
-    out += "] lines lost before this one: ";
-    append_number(out, lost);
-  } else {
-    out += "{\"ts\":\"";
-    append_json_time(out, now);
-    out += '"';
-    append_text(out, "app", app);
-    append_count(out, "lines_lost", lost);
-    out += '}';
-  }
-  out += '\n';
-  return out;
+  std::string line;
+  append(line, room_for(app), [&](Text& out) {
+    if (format == AccessLog::combined) {
+      out.put("# [");
+      put_combined_time(out, now);
+      out.put("] lines lost before this one: ");
+      out.number(lost);
+    } else {
+      out.put("{\"ts\":\"");
+      put_json_time(out, now);
+      put_text(out, "\",\"app\":", app);
+      put_count(out, ",\"lines_lost\":", lost);
+      out.put('}');
+    }
+    out.put('\n');
+  });
+  return line;
 }
 
 // ---- one log
@@ -239,7 +290,7 @@ void AppLog::add(const AccessEntry& entry, LogWriter& writer) {
 
 void AppLog::flush(LogWriter& writer) {
   if (lines_.empty()) return;
-  writer.write(file_, std::exchange(lines_, {}), std::exchange(count_, 0));
+  writer.write(file_, std::exchange(lines_, writer.spare()), std::exchange(count_, 0));
 }
 
 void AppLog::write_to(os::Fd fd, LogWriter& writer) {

@@ -9,11 +9,14 @@
 #include <deque>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "access_log.hpp"
 
 namespace fleet::proxy {
 namespace {
+
+constexpr std::size_t kSpare = 4;
 
 struct Batch {
   LogFile file;
@@ -63,6 +66,7 @@ struct LogWriter::State {
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<Batch> waiting;
+  std::vector<std::string> spare;
   std::size_t bytes = 0;  // waiting, and being written
   bool ending = false;
   std::atomic<std::uint64_t> lost = 0;  // lines
@@ -93,12 +97,13 @@ void LogWriter::run(std::shared_ptr<State> state) {
     state->changed.wait(lock, [&] { return state->ending || !state->waiting.empty(); });
     if (state->waiting.empty()) return;
     {
-      const auto batch = std::move(state->waiting.front());
+      auto batch = std::move(state->waiting.front());
       state->waiting.pop_front();
       lock.unlock();
       state->lost += write_batch(batch);
       lock.lock();
       state->bytes -= batch.text.size();
+      if (state->spare.size() < kSpare) state->spare.push_back(std::move(batch.text));
     }
     if (state->waiting.empty()) state->changed.notify_all();
   }
@@ -116,6 +121,18 @@ void LogWriter::write(const LogFile& file, std::string text, std::uint32_t lines
   }
   state_->lost += lines;
   file.gap->dropped += lines;
+}
+
+std::string LogWriter::spare() {
+  std::string text;
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->spare.empty()) return text;
+    text = std::move(state_->spare.back());
+    state_->spare.pop_back();
+  }
+  text.clear();
+  return text;
 }
 
 std::uint64_t LogWriter::lost() const { return state_->lost; }

@@ -38,6 +38,8 @@ class LogWriter {
 
   // Whole lines, so many. Never waits; when too much waits already they are lost.
   void write(const LogFile& file, std::string text, std::uint32_t lines);
+  // Empty, with room that a former text had, if there is any: memory that comes and goes costs more than the writing.
+  std::string spare();
   std::uint64_t lost() const;
   // True when nothing waits any more; false after `at_most`.
   bool finish(std::chrono::milliseconds at_most);
