@@ -10,7 +10,7 @@
 namespace fleet::proxy {
 namespace {
 
-constexpr std::size_t kMaxFree = 128;  // blocks kept for reuse, 8 MiB
+constexpr std::size_t kMaxFree = 1024;  // blocks kept for reuse, until the next trim finds them unused
 
 // From the kernel and back to it: what a burst needed is not to stay in the heap.
 #ifdef __SANITIZE_ADDRESS__
