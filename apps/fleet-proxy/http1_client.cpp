@@ -11,7 +11,7 @@ void Http1Client::begin_request(const http::RequestHead& head, const http::Frami
   minor_ = head.minor;
   keep_ = head.keep_alive();
   upload_.begin(framing);
-  chunked_ = false;
+  chunked_ = whole_ = false;
 }
 
 // Also while nothing of this request is missing: that is how a client that leaves is noticed (W9, R10).
@@ -100,11 +100,13 @@ bool Http1Client::end(const http::FieldList* trailers) {
     peer.stream->end_output();  // W8: the other direction goes on
     return true;
   }
-  return !chunked_ || out.write([&](http::Writer& to) { http::write_last_chunk(to, trailers); });
+  whole_ = !chunked_ || out.write([&](http::Writer& to) { http::write_last_chunk(to, trailers); });
+  return whole_;
 }
 
 void Http1Client::answer(const OwnAnswer& answer, bool request_whole) {
   if (!request_whole || proxy_.draining || ended) keep_ = false;
+  whole_ = true;
   out.write([&](http::Writer& to) { write_own_answer(to, answer, method_ != http::Method::head, persistence()); });
 }
 
@@ -115,6 +117,7 @@ void Http1Client::refuse(const OwnAnswer& answer) {
 
 bool Http1Client::flush() {
   if (out.empty()) return false;
+  if (whole_ && !keep_ && upload_.ended()) peer.stream->socket().corked = true;
   const auto sent = write_now(out.data());
   out.consumed(sent);
   return sent > 0 || gone_;

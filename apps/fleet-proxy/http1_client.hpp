@@ -54,6 +54,7 @@ class Http1Client final : public ClientSide {
   http::BodyReader upload_;
   bool keep_ = true;     // as far as is known
   bool chunked_ = false;  // the answer, as it goes out
+  bool whole_ = false;    // the answer, though not flushed, perhaps
   bool tunnel_ = false, gone_ = false;
 };
 

@@ -40,7 +40,8 @@ ssize_t Socket::receive(char* to, std::size_t room) {
 }
 
 ssize_t Socket::send(std::string_view bytes) {
-  return ::syscall(SYS_sendto, fd(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL, nullptr, 0);
+  const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (corked ? MSG_MORE : 0);
+  return ::syscall(SYS_sendto, fd(), bytes.data(), bytes.size(), flags, nullptr, 0);
 }
 
 void Socket::mute(bool muted) {

@@ -32,6 +32,8 @@ class Socket {
   // The peer's end has come, and is read as such after what came before it: an empty socket stays worth reading.
   bool ended = false;
   void drained() { readable = ended; }
+  // What is sent waits for shutdown(SHUT_WR), to leave in one segment with the end; tcp(7) has it wait 200 ms at most.
+  bool corked = false;
 
   // As recv and send, which glibc makes points of cancellation in a program that has a second thread.
   ssize_t receive(char* to, std::size_t room);

@@ -59,13 +59,14 @@ int ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX*
     }
     if (!key) return 0;
   }
+  static const EVP_CIPHER* const aes = EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr);  // else sought each time
   auto* bytes = reinterpret_cast<unsigned char*>(const_cast<char*>(key->data()));
   char digest[] = "sha256";
   const OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, bytes + kTicketName, kTicketHmac),
                                OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
                                OSSL_PARAM_construct_end()};
   const int ok =
-      EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), nullptr, bytes + kTicketName + kTicketHmac, iv, encrypting) == 1 &&
+      EVP_CipherInit_ex(cipher, aes, nullptr, bytes + kTicketName + kTicketHmac, iv, encrypting) == 1 &&
       EVP_MAC_CTX_set_params(mac, params) == 1;
   if (!ok) return -1;
   return encrypting || newest ? 1 : 2;  // 2: valid, and to be renewed with the newest key
