@@ -4,10 +4,12 @@
 // a.b.example.com, and not example.com.
 #pragma once
 
+#include <compare>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "core/routes.hpp"
@@ -24,7 +26,7 @@ class Index {
     bool operator==(const Found&) const = default;
   };
 
-  Index() = default;
+  Index() : Index(std::vector<Route>()) {}
   explicit Index(const std::vector<Route>& routes);
 
   // `host`, `path`: as path.hpp makes them. Costs one hash for each label of the host that a wildcard could begin at.
@@ -34,23 +36,41 @@ class Index {
   struct Entry {
     std::string prefix;  // without a final slash: "" or "/api"
     std::size_t route = 0, rules = kNone;
+    auto operator<=>(const Entry&) const = default;
   };
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-  };
-  struct Host {
-    std::string name;
-    std::vector<Entry> entries;  // longest prefix first
-  };
-  using Hosts = std::unordered_map<std::string, Host, Hash, std::equal_to<>>;
+  using Entries = std::vector<Entry>;  // longest prefix first
 
-  static std::optional<Found> longest(const Host& host, std::string_view path);
+  // Names and what each stands for: small, so that ten thousand of them stay in the cache of a core.
+  class Names {
+   public:
+    Names() = default;
+    // Found by what follows the first `hidden` bytes of each.
+    Names(const std::map<std::string, std::uint32_t>& lists, std::size_t hidden);
+    struct Known {
+      std::string_view name;  // whole
+      std::uint32_t list;  // the place in lists_
+    };
+    std::optional<Known> find(std::string_view name) const;
+
+   private:
+    struct Slot {
+      std::uint32_t hash = 0, place = 0;  // 0: free; else that in names_, and 1
+    };
+    struct Name {
+      std::uint32_t begin, size, list;
+    };
+    std::vector<Slot> slots_;  // a power of two of them, at most half in use
+    std::vector<Name> names_;
+    std::string text_;  // of all names
+    std::size_t hidden_ = 0;
+  };
+
+  std::optional<Found> longest(std::uint32_t list, std::string_view host, std::string_view path) const;
   std::optional<Found> match_wildcard(std::string_view host, std::string_view path) const;
 
-  Hosts exact_, wildcard_;  // wildcards by what follows "*."
-  Host any_;
-  std::size_t labels_ = 0;  // of the longest wildcard's suffix
+  Names exact_, wildcard_;      // wildcards as configured: "*.example.com"
+  std::vector<Entries> lists_;  // each once, however many hosts have it; first that of requests for any host
+  std::size_t labels_ = 0;      // of the longest wildcard's suffix
 };
 
 }  // namespace fleet::route
