@@ -1,8 +1,8 @@
 // The worker's link to fleetd, on its own loop.
 #pragma once
 
+#include "io/socket.hpp"
 #include "net/link.hpp"
-#include "socket.hpp"
 
 namespace fleet::proxy {
 

@@ -13,8 +13,8 @@
 #include <optional>
 
 #include "core/log.hpp"
+#include "encryption/tls_memory.hpp"
 #include "sandbox.hpp"
-#include "tls_memory.hpp"
 #include "worker.hpp"
 
 namespace {

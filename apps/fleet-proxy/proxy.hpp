@@ -3,13 +3,13 @@
 
 #include <memory>
 
-#include "access_log.hpp"
-#include "buffer.hpp"
-#include "edge.hpp"
+#include "clients/edge.hpp"
+#include "encryption/tls_contexts.hpp"
+#include "io/buffer.hpp"
+#include "io/loop.hpp"
 #include "limits.hpp"
-#include "loop.hpp"
-#include "router.hpp"
-#include "tls_contexts.hpp"
+#include "telemetry/access_log.hpp"
+#include "upstream/router.hpp"
 
 namespace fleet::proxy {
 

@@ -1,6 +1,6 @@
 #include "self_test.hpp"
 
-#include "http1_connection.hpp"
+#include "http1/http1_connection.hpp"
 #include "os/unix_socket.hpp"
 
 namespace fleet::proxy {

@@ -1,7 +1,7 @@
 // The worker's first request: through its own stack, over a socket pair, answered by itself.
 #pragma once
 
-#include "door.hpp"
+#include "clients/door.hpp"
 
 namespace fleet::proxy {
 

@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "encryption/tls_memory.hpp"
 #include "self_test.hpp"
-#include "tls_memory.hpp"
 
 namespace fleet::proxy {
 namespace {

@@ -4,7 +4,7 @@
 #include <functional>
 #include <set>
 
-#include "door.hpp"
+#include "clients/door.hpp"
 #include "link.hpp"
 #include "proxy.hpp"
 

@@ -1,6 +1,6 @@
 // A whole client connection, HTTP/1.1 or HTTP/2 by the first byte, whose requests lead nowhere: it ends when its client
 // does, whatever came. For HTTP/2 the client's preface is put before the input.
-#include "session.hpp"
+#include "clients/session.hpp"
 
 #include <sys/socket.h>
 

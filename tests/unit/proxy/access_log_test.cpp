@@ -1,4 +1,4 @@
-#include "access_log.hpp"
+#include "telemetry/access_log.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

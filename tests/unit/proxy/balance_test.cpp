@@ -1,4 +1,4 @@
-#include "balance.hpp"
+#include "upstream/balance.hpp"
 
 #include <gtest/gtest.h>
 

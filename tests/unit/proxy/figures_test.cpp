@@ -1,4 +1,4 @@
-#include "figures.hpp"
+#include "telemetry/figures.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Connections per address, and who leaves when there is no room: section T.
-#include "guests.hpp"
+#include "clients/guests.hpp"
 
 #include <gmock/gmock.h>
 

@@ -1,8 +1,8 @@
-#include "hash_key.hpp"
+#include "upstream/hash_key.hpp"
 
 #include <gtest/gtest.h>
 
-#include "balance.hpp"
+#include "upstream/balance.hpp"
 
 namespace fleet::proxy {
 namespace {

@@ -1,11 +1,11 @@
-#include "hold.hpp"
+#include "upstream/hold.hpp"
 
 #include <gtest/gtest.h>
 
 #include <list>
 #include <string>
 
-#include "hold_pace.hpp"
+#include "upstream/hold_pace.hpp"
 
 namespace fleet::proxy {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "io/stream.hpp"
 #include "os/unix_socket.hpp"
-#include "stream.hpp"
 
 namespace fleet::proxy {
 namespace {

@@ -1,5 +1,5 @@
 // Slow clients: the end of section T.
-#include "pace.hpp"
+#include "exchange/pace.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // PROXY-RULES R: what may be sent again. The last word is the pure decision tested here.
-#include "retry.hpp"
+#include "exchange/retry.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "router.hpp"
+#include "upstream/router.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,9 @@
-#include "tls_contexts.hpp"
+#include "encryption/tls_contexts.hpp"
 
 #include <gmock/gmock.h>
 #include <openssl/ssl.h>
 
-#include "certificate_table.hpp"
+#include "encryption/certificate_table.hpp"
 #include "support/certificates/certificates.hpp"
 
 namespace fleet::proxy {

@@ -1,4 +1,4 @@
-#include "tls_memory.hpp"
+#include "encryption/tls_memory.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "tls_stream.hpp"
+#include "encryption/tls_stream.hpp"
 
 #include <gtest/gtest.h>
 #include <openssl/err.h>

@@ -1,0 +1,100 @@
+#include "exchange/errors.hpp"
+
+#include "http/chars.hpp"
+
+namespace fleet::proxy {
+
+std::string_view reason_phrase(int status) {
+  switch (status) {
+    case 200: return "OK";
+    case 302: return "Found";
+    case 303: return "See Other";
+    case 307: return "Temporary Redirect";
+    case 401: return "Unauthorized";
+    case 402: return "Payment Required";
+    case 403: return "Forbidden";
+    case 410: return "Gone";
+    case 413: return "Content Too Large";
+    case 429: return "Too Many Requests";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 301: return "Moved Permanently";
+    case 308: return "Permanent Redirect";
+    case 400: return "Bad Request";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 414: return "URI Too Long";
+    case 417: return "Expectation Failed";
+    case 421: return "Misdirected Request";
+    case 431: return "Request Header Fields Too Large";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    case 508: return "Loop Detected";
+    default: return "Error";
+  }
+}
+
+namespace {
+
+class Lines final : public http::FieldSink {
+ public:
+  explicit Lines(http::Writer& out) : out_(out) {}
+  void put(std::string_view name, std::string_view value) override { out_.put_all(name, ": ", value, "\r\n"); }
+
+ private:
+  http::Writer& out_;
+};
+
+std::string text_of(const OwnAnswer& answer) {
+  std::string body = std::to_string(answer.status) + " ";
+  body += reason_phrase(answer.status);
+  if (!answer.reason.empty()) body.append(" (").append(answer.reason).append(")");
+  return body += "\n";
+}
+
+// What a client must know of the answer that a page stands for.
+void keep_of_app(http::FieldSink& out, const http::ResponseHead& head) {
+  for (const auto& field : head.fields) {
+    for (const std::string_view kept : {"www-authenticate", "retry-after", "allow"}) {
+      if (http::iequals(field.name, kept)) out.put(field.name, field.value);
+    }
+  }
+}
+
+}  // namespace
+
+void write_own_answer(http::Writer& out, const OwnAnswer& answer, bool with_body, http::Persistence persistence) {
+  const auto text = answer.page ? std::string() : text_of(answer);
+  const auto& body = answer.page ? *answer.page : text;
+  Lines lines(out);
+  out.put("HTTP/1.1 ");
+  out.put_number(static_cast<unsigned>(answer.status));
+  out.put_all(" ", reason_phrase(answer.status), "\r\nContent-Type: ", answer.page ? "text/html" : "text/plain",
+              "; charset=utf-8\r\nContent-Length: ");
+  out.put_number(body.size());
+  out.put("\r\n");
+  if (answer.status >= 400) out.put("Cache-Control: no-store\r\n");
+  if (answer.status == 405 && !answer.of_app) out.put("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
+  if (!answer.reason.empty()) out.put_all("X-Fleet-Error: ", answer.reason, "\r\n");
+  if (!answer.location.empty()) out.put_all("Location: ", answer.location, "\r\n");
+  if (!answer.challenge.empty()) out.put_all("WWW-Authenticate: ", answer.challenge, "\r\n");
+  if (answer.retry_after != 0) {
+    out.put("Retry-After: ");
+    out.put_number(answer.retry_after);
+    out.put("\r\n");
+  }
+  if (answer.of_app) keep_of_app(lines, *answer.of_app);
+  if (answer.edits) answer.edits->add(lines);
+  switch (persistence) {
+    case http::Persistence::keep: break;
+    case http::Persistence::keep_alive: out.put("Connection: keep-alive\r\n"); break;
+    case http::Persistence::close: out.put("Connection: close\r\n"); break;
+  }
+  out.put("\r\n");
+  if (with_body) out.put(body);
+}
+
+}  // namespace fleet::proxy

@@ -1,0 +1,72 @@
+#include "io/loop.hpp"
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include "io/socket.hpp"
+
+namespace fleet::proxy {
+namespace {
+
+constexpr int kEventsPerRound = 256;
+constexpr std::chrono::seconds kActive{10};  // after the last event ticks go on for as long, watched or not
+
+}  // namespace
+
+Loop::Loop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+  if (!epoll_) throw std::system_error(errno, std::generic_category(), "cannot make an epoll descriptor");
+  Clock::update();
+  next_tick_ = active_until_ = Clock::now();
+}
+
+Loop::~Loop() = default;
+
+void Loop::run() {
+  std::array<epoll_event, kEventsPerRound> events;
+  while (!stopped_) {
+    const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsPerRound, patience());
+    Clock::update();
+    if (count > 0) active_until_ = Clock::now() + kActive;
+    for (int i = 0; i < count; ++i) {
+      auto& event = events[static_cast<std::size_t>(i)];
+      static_cast<Socket*>(event.data.ptr)->on_events(event.events);
+    }
+    run_all(yielded_);
+    tick_if_due();
+    run_all(ending_);
+    closed_.clear();
+  }
+  stopped_ = false;
+}
+
+int Loop::patience() const {
+  if (!yielded_.empty() || !ending_.empty()) return 0;
+  const auto now = Clock::now();
+  if (watchdog.idle() && now >= active_until_) return -1;
+  if (now >= next_tick_) return 0;
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(next_tick_ - now).count());
+}
+
+// Those that are there now; what they ask for anew comes the next time.
+void Loop::run_all(Jobs& jobs) {
+  Jobs now;
+  now.swap(jobs);
+  while (!now.empty()) {
+    auto& job = now.front();
+    job.unlink();
+    job.run_deferred();
+  }
+}
+
+void Loop::tick_if_due() {
+  const auto now = Clock::now();
+  if (now < next_tick_) return;
+  next_tick_ = now + Watchdog::kTick;
+  watchdog.tick(now);
+  if (ticker_) ticker_->on_tick();
+}
+
+}  // namespace fleet::proxy

@@ -1,0 +1,72 @@
+// A non-blocking socket, registered with the loop for as long as it is open, and what is known of its readiness.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "io/loop.hpp"
+#include "os/fd.hpp"
+
+namespace fleet::proxy {
+
+class Socket {
+ public:
+  enum class Kind : std::uint8_t {
+    stream,    // told once of each change, both directions (edge-triggered)
+    // Told of input for as long as there is any. For descriptors that other processes hold open too: the registration
+    // goes before the descriptor does, for it would outlive it (epoll(7)).
+    listener,
+  };
+  Socket(Loop& loop, os::Fd fd, Kind kind = Kind::stream);
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+
+  int fd() const { return fd_.get(); }  // -1 once closed
+  bool is_open() const { return static_cast<bool>(fd_); }
+
+  // Worth trying. Set by events; cleared by whoever gets EAGAIN, or has read all there was.
+  bool readable = false, writable = true;
+  // The peer's end has come, and is read as such after what came before it: an empty socket stays worth reading.
+  bool ended = false;
+  void drained() { readable = ended; }
+  // What is sent waits for shutdown(SHUT_WR), to leave in one segment with the end; tcp(7) has it wait 200 ms at most.
+  bool corked = false;
+
+  // As recv and send, which glibc makes points of cancellation in a program that has a second thread.
+  ssize_t receive(char* to, std::size_t room);
+  ssize_t send(std::string_view bytes);
+
+  // Told of each event until it is replaced or set to null.
+  void set_listener(ReadinessListener* listener) { listener_ = listener; }
+
+  // A listener tells nothing while muted.
+  void mute(bool muted);
+
+  // Gives up the descriptor without ending what it stands for.
+  os::Fd release();
+  void close();
+  // Closes with a reset: what the peer has not read yet is lost to it.
+  void abort();
+
+ private:
+  friend class Loop;
+  friend struct CloseSocket;
+  void on_events(std::uint32_t events);
+  void retire();
+
+  Loop& loop_;
+  ReadinessListener* listener_ = nullptr;
+  os::Fd fd_;
+  const Kind kind_;
+};
+
+// Closes it at once. The object goes at the end of the round.
+struct CloseSocket {
+  void operator()(Socket* socket) const { socket->retire(); }
+};
+using SocketPtr = std::unique_ptr<Socket, CloseSocket>;
+
+}  // namespace fleet::proxy
