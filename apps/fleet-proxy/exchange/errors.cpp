@@ -66,32 +66,32 @@ void keep_of_app(http::FieldSink& out, const http::ResponseHead& head) {
 
 }  // namespace
 
+std::string own_body(const OwnAnswer& answer) { return answer.page ? *answer.page : text_of(answer); }
+
+void put_own_fields(http::FieldSink& out, const OwnAnswer& answer, std::size_t body_size) {
+  out.put("Content-Type", answer.page ? "text/html; charset=utf-8" : "text/plain; charset=utf-8");
+  out.put("Content-Length", std::to_string(body_size));
+  if (answer.status >= 400) out.put("Cache-Control", "no-store");
+  if (answer.status == 405 && !answer.of_app) out.put("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+  if (!answer.reason.empty()) out.put("X-Fleet-Error", answer.reason);
+  if (!answer.location.empty()) out.put("Location", answer.location);
+  if (!answer.challenge.empty()) out.put("WWW-Authenticate", answer.challenge);
+  if (answer.retry_after != 0) out.put("Retry-After", std::to_string(answer.retry_after));
+  if (answer.of_app) keep_of_app(out, *answer.of_app);
+  if (answer.edits) answer.edits->add(out);
+}
+
 void write_own_answer(http::Writer& out, const OwnAnswer& answer, bool with_body, http::Persistence persistence) {
-  const auto text = answer.page ? std::string() : text_of(answer);
-  const auto& body = answer.page ? *answer.page : text;
-  Lines lines(out);
+  const auto body = own_body(answer);
   out.put("HTTP/1.1 ");
   out.put_number(static_cast<unsigned>(answer.status));
-  out.put_all(" ", reason_phrase(answer.status), "\r\nContent-Type: ", answer.page ? "text/html" : "text/plain",
-              "; charset=utf-8\r\nContent-Length: ");
-  out.put_number(body.size());
-  out.put("\r\n");
-  if (answer.status >= 400) out.put("Cache-Control: no-store\r\n");
-  if (answer.status == 405 && !answer.of_app) out.put("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
-  if (!answer.reason.empty()) out.put_all("X-Fleet-Error: ", answer.reason, "\r\n");
-  if (!answer.location.empty()) out.put_all("Location: ", answer.location, "\r\n");
-  if (!answer.challenge.empty()) out.put_all("WWW-Authenticate: ", answer.challenge, "\r\n");
-  if (answer.retry_after != 0) {
-    out.put("Retry-After: ");
-    out.put_number(answer.retry_after);
-    out.put("\r\n");
-  }
-  if (answer.of_app) keep_of_app(lines, *answer.of_app);
-  if (answer.edits) answer.edits->add(lines);
+  out.put_all(" ", reason_phrase(answer.status), "\r\n");
+  Lines lines(out);
+  put_own_fields(lines, answer, body.size());
   switch (persistence) {
     case http::Persistence::keep: break;
-    case http::Persistence::keep_alive: out.put("Connection: keep-alive\r\n"); break;
-    case http::Persistence::close: out.put("Connection: close\r\n"); break;
+    case http::Persistence::keep_alive: lines.put("Connection", "keep-alive"); break;
+    case http::Persistence::close: lines.put("Connection", "close"); break;
   }
   out.put("\r\n");
   if (with_body) out.put(body);

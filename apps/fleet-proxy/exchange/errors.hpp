@@ -39,6 +39,10 @@ inline OwnAnswer loop_detected() { return {508, "loop-detected", {}, 0}; }
 }  // namespace own
 
 std::string_view reason_phrase(int status);
+// What all protocols say in such an answer, beside its status.
+std::string own_body(const OwnAnswer& answer);
+void put_own_fields(http::FieldSink& out, const OwnAnswer& answer, std::size_t body_size);
+// In HTTP/1.1.
 void write_own_answer(http::Writer& out, const OwnAnswer& answer, bool with_body, http::Persistence persistence);
 
 }  // namespace fleet::proxy

@@ -281,22 +281,13 @@ bool Http2Stream::end(const http::FieldList* trailers) {
   return false;
 }
 
-// What errors.cpp has put in the form of HTTP/1.1 is taken apart again: there is one place that words answers.
 void Http2Stream::answer(const OwnAnswer& answer, bool) {
   if (closed_) return;
-  static char text[2 * kBlock];
-  http::Writer writer(text, text + sizeof text);
-  write_own_answer(writer, answer, method_ != http::Method::head, http::Persistence::keep);
-  const std::string_view whole(text, writer.size());
-  const auto head_size = whole.find("\r\n\r\n") + 4;
-  auto& response = connection_.proxy().response_head;
-  if (writer.overflowed() || !http::parse_response(whole.substr(0, head_size), response)) {
-    return reset(NGHTTP2_INTERNAL_ERROR);
-  }
+  own_body_ = own_body(answer);
   Http2HeadOut out(takes_head());
-  out.put_status(response.status);
-  for (const auto& field : response.fields) out.put(field.name, field.value);
-  own_body_ = whole.substr(head_size);
+  out.put_status(answer.status);
+  put_own_fields(out, answer, own_body_.size());
+  if (method_ == http::Method::head) own_body_.clear();
   source_ = own_body_;
   left_ = own_body_.size();
   respond(out, !own_body_.empty());
