@@ -30,6 +30,22 @@ void add(wire::ReleaseFigures& into, const wire::ReleaseFigures& from) {
   into.held_us += from.held_us;
 }
 
+// What a worker counts by itself, and not for a release.
+constexpr struct {
+  std::uint64_t FigureSums::*sum;
+  std::uint64_t wire::Stats::*told;
+} kCounts[] = {
+    {&FigureSums::accepted, &wire::Stats::accepted},
+    {&FigureSums::turned_away, &wire::Stats::turned_away},
+    {&FigureSums::log_lines_lost, &wire::Stats::log_lines_lost},
+    {&FigureSums::failed_handshakes, &wire::Stats::failed_handshakes},
+    {&FigureSums::bad_proxy_headers, &wire::Stats::bad_proxy_headers},
+    {&FigureSums::over_address_limit, &wire::Stats::over_address_limit},
+    {&FigureSums::evicted, &wire::Stats::evicted},
+    {&FigureSums::slow_clients, &wire::Stats::slow_clients},
+    {&FigureSums::loops, &wire::Stats::loops},
+};
+
 }  // namespace
 
 std::string figures_key(const std::string& app, std::uint64_t release) { return app + "/" + std::to_string(release); }
@@ -47,19 +63,13 @@ void take(FigureSums& live, FigureSums& past, const wire::Figures& told) {
 }
 
 void take(FigureSums& live, const wire::Stats& told) {
-  live.accepted = told.accepted;
-  live.turned_away = told.turned_away;
-  live.log_lines_lost = told.log_lines_lost;
-  live.failed_handshakes = told.failed_handshakes;
+  for (const auto& count : kCounts) live.*count.sum = told.*count.told;
   live.handshakes = told.handshakes;
 }
 
 void add(FigureSums& into, const FigureSums& from) {
   for (const auto& [key, figures] : from.releases) add(into.releases[key], figures);
-  into.accepted += from.accepted;
-  into.turned_away += from.turned_away;
-  into.log_lines_lost += from.log_lines_lost;
-  into.failed_handshakes += from.failed_handshakes;
+  for (const auto& count : kCounts) into.*count.sum += from.*count.sum;
   for (const auto& count : from.handshakes) {
     auto known = std::ranges::find(into.handshakes, count.version, &wire::HandshakeCount::version);
     if (known == into.handshakes.end()) known = into.handshakes.insert(known, {count.version, 0, 0});

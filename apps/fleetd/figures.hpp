@@ -17,7 +17,9 @@ struct FigureSums {
   std::map<std::string, wire::ReleaseFigures> releases;  // by figures_key()
   std::uint64_t accepted = 0, turned_away = 0, log_lines_lost = 0, failed_handshakes = 0;
   std::vector<wire::HandshakeCount> handshakes;
-  FLEET_FIELDS(FigureSums, releases, accepted, turned_away, log_lines_lost, failed_handshakes, handshakes)
+  std::uint64_t bad_proxy_headers = 0, over_address_limit = 0, evicted = 0, slow_clients = 0, loops = 0;
+  FLEET_FIELDS(FigureSums, releases, accepted, turned_away, log_lines_lost, failed_handshakes, handshakes,
+               bad_proxy_headers, over_address_limit, evicted, slow_clients, loops)
 };
 
 // What the next fleetd needs to go on from where this one stood: the workers that were there tell it the rest. Should one

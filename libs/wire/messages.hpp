@@ -295,7 +295,7 @@ struct ReleaseFigures {
   std::map<std::string, std::uint64_t> own_errors;         // answers of the proxy's own, by reason
   std::map<std::string, std::uint64_t> upstream_failures;  // attempts, by kind
   Latencies first_byte, total;
-  std::uint64_t bytes_in = 0, bytes_out = 0;  // of bodies, of requests and of applications' answers
+  std::uint64_t bytes_in = 0, bytes_out = 0;  // of bodies, of requests and of answers
   std::uint64_t retries = 0, held = 0, held_us = 0;
   bool last = false;  // the worker forgets these; should the release come back, it counts from 0
   FLEET_FIELDS(ReleaseFigures, app, release, codes, own_errors, upstream_failures, first_byte, total, bytes_in,

@@ -66,6 +66,7 @@ TEST(Figures, OfAReleaseThatLeavesAndComesBackGoOn) {
 
 TEST(Figures, OfConnectionsAndHandshakesAreSummedToo) {
   wire::Stats told;
+  told.bad_proxy_headers = 4, told.over_address_limit = 5, told.evicted = 6, told.slow_clients = 7, told.loops = 8;
   told.accepted = 7, told.turned_away = 1, told.log_lines_lost = 2, told.failed_handshakes = 3;
   told.handshakes = {{"TLSv1.3", 4, 5}};
   FigureSums past, worker;
@@ -78,6 +79,11 @@ TEST(Figures, OfConnectionsAndHandshakesAreSummedToo) {
   EXPECT_EQ(sum.turned_away, 2u);
   EXPECT_EQ(sum.log_lines_lost, 4u);
   EXPECT_EQ(sum.failed_handshakes, 6u);
+  EXPECT_EQ(sum.bad_proxy_headers, 8u);
+  EXPECT_EQ(sum.over_address_limit, 10u);
+  EXPECT_EQ(sum.evicted, 12u);
+  EXPECT_EQ(sum.slow_clients, 14u);
+  EXPECT_EQ(sum.loops, 16u);
   ASSERT_EQ(sum.handshakes.size(), 2u);
   EXPECT_EQ(sum.handshakes[0], (wire::HandshakeCount{"TLSv1.3", 5, 6}));
   EXPECT_EQ(sum.handshakes[1], (wire::HandshakeCount{"TLSv1.2", 1, 0}));

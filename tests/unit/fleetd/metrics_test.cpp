@@ -42,6 +42,8 @@ MetricFacts some_facts() {
   auto& unrouted = facts.figures.releases[figures_key("", 0)];
   unrouted.codes = {{"404", 4}};
   facts.figures.handshakes = {{"TLSv1.3", 3, 4}};
+  facts.figures.bad_proxy_headers = 21, facts.figures.over_address_limit = 22, facts.figures.evicted = 23;
+  facts.figures.slow_clients = 24, facts.figures.loops = 25;
   facts.in_flight[figures_key("shop", 7)] = 2;
   facts.counts["shop"].deployments["changed"] = 6;
   facts.certificates = {{"/etc/fleet/\"odd\\file\n", "shop.test", 1795390270}};
@@ -75,6 +77,11 @@ TEST(Metrics, SayWhatWasCounted) {
   EXPECT_EQ(seen.at(R"(fleet_hold_seconds_total{app="shop",release="7"})"), 2.5);
   EXPECT_EQ(seen.at(R"(fleet_own_errors_total{app="shop",release="7",reason="upstream-closed"})"), 1);
   EXPECT_EQ(seen.at(R"(fleet_tls_handshakes_total{version="TLSv1.3",resumed="true"})"), 4);
+  EXPECT_EQ(seen.at("fleet_proxy_headers_refused_total"), 21);
+  EXPECT_EQ(seen.at("fleet_connections_over_address_limit_total"), 22);
+  EXPECT_EQ(seen.at("fleet_connections_evicted_total"), 23);
+  EXPECT_EQ(seen.at("fleet_slow_clients_total"), 24);
+  EXPECT_EQ(seen.at("fleet_loops_refused_total"), 25);
   EXPECT_EQ(seen.at(R"(fleet_app_instances{app="shop",state="ready"})"), 2);
   EXPECT_EQ(seen.at(R"(fleet_app_instances{app="shop",state="gone"})"), 0);
   EXPECT_EQ(seen.at(R"(fleet_deployments_total{app="shop",outcome="changed"})"), 6);
