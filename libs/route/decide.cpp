@@ -72,7 +72,7 @@ bool not_logged_in(const CompiledRules& rules, const Asked& asked, Logins& login
     if (given != nullptr) return out = answer(400, "bad-field", Because::auth), true;
     given = &field;
   }
-  if (given != nullptr) login = logins.check(*rules.users, given->value, asked.address, asked.now);
+  if (given != nullptr) login = logins.check(*rules.users, given->value, asked.address, asked.now, &out.user);
   switch (login) {
     case Login::accepted: return false;
     case Login::refused:
@@ -137,6 +137,26 @@ void strip(const CompiledRules& rules, string_view target, const MatchingPath& p
   out.because = Because::strip_path;
 }
 
+// Of those who may be there.
+Decision decide_inside(const Place& place, const Asked& asked) {
+  Decision decision;
+  const auto& rules = *place.rules;
+  auto path = place.path;
+  std::string scratch;
+  if (path.encoded_slash && rules.encoded_slash != EncodedSlash::separator) {
+    if (rules.encoded_slash == EncodedSlash::refuse) return answer(400, "encoded-slash", Because::encoded_slash);
+    const auto again = matching_path(asked.head.target, rules.encoded_slash, scratch);
+    if (!again || !again->below(rules.prefix)) return answer(400, "encoded-slash", Because::encoded_slash);
+    path = *again;
+  }
+  if (!rules.rewrites.empty() && rewrite(place, asked, path, decision)) return decision;
+  if (rules.max_body != 0 && asked.framing.kind == http::BodyKind::length && asked.framing.length > rules.max_body) {
+    return answer(413, "body-too-large", Because::max_body);
+  }
+  if (rules.strip_path && decision.target.empty()) strip(rules, asked.head.target, path, decision);
+  return decision;
+}
+
 }  // namespace
 
 Values values_of(const Place& place, const Asked& asked) {
@@ -157,20 +177,9 @@ Decision decide(const Place& place, const Asked& asked, Logins& logins) {
   if (kept_out(rules, asked.address)) return answer(403, "address-denied", Because::access);
   if (under_maintenance(rules, asked, decision)) return decision;
   if (not_logged_in(rules, asked, logins, decision)) return decision;
-  auto path = place.path;
-  std::string scratch;
-  if (path.encoded_slash && rules.encoded_slash != EncodedSlash::separator) {
-    if (rules.encoded_slash == EncodedSlash::refuse) return answer(400, "encoded-slash", Because::encoded_slash);
-    const auto again = matching_path(asked.head.target, rules.encoded_slash, scratch);
-    if (!again || !again->below(rules.prefix)) return answer(400, "encoded-slash", Because::encoded_slash);
-    path = *again;
-  }
-  if (!rules.rewrites.empty() && rewrite(place, asked, path, decision)) return decision;
-  if (rules.max_body != 0 && asked.framing.kind == http::BodyKind::length && asked.framing.length > rules.max_body) {
-    return answer(413, "body-too-large", Because::max_body);
-  }
-  if (rules.strip_path && decision.target.empty()) strip(rules, asked.head.target, path, decision);
-  return decision;
+  auto inside = decide_inside(place, asked);
+  inside.user = std::move(decision.user);
+  return inside;
 }
 
 }  // namespace fleet::route

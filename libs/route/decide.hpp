@@ -54,6 +54,7 @@ struct Decision {
   bool challenge = false;      // with WWW-Authenticate
   Because because = Because::nothing;
   std::size_t rewrite = 0;     // the place of the rewrite that did it
+  std::string user;            // whose password was right; empty: nobody's, or none was asked for
 };
 
 Decision decide(const Place& place, const Asked& asked, Logins& logins);

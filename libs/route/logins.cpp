@@ -85,20 +85,23 @@ bool Logins::afford(std::uint32_t micros, Time now) {
   return true;
 }
 
-Login Logins::check(const Users& users, std::string_view authorization, const IpAddress& from, Time now) {
+Login Logins::check(const Users& users, std::string_view authorization, const IpAddress& from, Time now, std::string* user) {
   Credentials given;
   if (!read_basic(authorization, given)) return Login::refused;
+  const auto login = look_at(users, given, from, now);
+  OPENSSL_cleanse(given.password.data(), given.password.size());
+  if (login == Login::accepted && user != nullptr) *user = std::move(given.user);
+  return login;
+}
+
+Login Logins::look_at(const Users& users, const Credentials& given, const IpAddress& from, Time now) {
   const auto* known = users.find(given.user);
   const auto& entry = known != nullptr ? *known : users.anyone();
   const auto digest = digest_of(known, given);
-  if (const bool* verdict = remembered(digest)) {
-    OPENSSL_cleanse(given.password.data(), given.password.size());
-    return *verdict ? Login::accepted : Login::refused;
-  }
+  if (const bool* verdict = remembered(digest)) return *verdict ? Login::accepted : Login::refused;
   auto& failures = failures_of(from, now);
   if (failures.count >= kFailures || !afford(entry.micros, now)) return Login::busy;
   const bool good = verify(entry.hash, given.password) && known != nullptr;
-  OPENSSL_cleanse(given.password.data(), given.password.size());
   if (!good) failures.count += 1;
   remember(digest, good);
   return good ? Login::accepted : Login::refused;

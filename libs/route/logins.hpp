@@ -28,7 +28,8 @@ class Logins {
   explicit Logins(std::string secret) : secret_(std::move(secret)) {}
   static std::string secret();  // random: each process has its own
 
-  Login check(const Users& users, std::string_view authorization, const IpAddress& from, Time now);
+  // `user`, where it is wanted, becomes who has been accepted, and else stays.
+  Login check(const Users& users, std::string_view authorization, const IpAddress& from, Time now, std::string* user = nullptr);
 
  private:
   using Digest = std::array<unsigned char, 32>;
@@ -42,6 +43,7 @@ class Logins {
     Time at{};
   };
 
+  Login look_at(const Users& users, const Credentials& given, const IpAddress& from, Time now);
   Digest digest_of(const Users::Entry* known, const Credentials& given) const;
   const bool* remembered(const Digest& digest);
   void remember(const Digest& digest, bool good);

@@ -53,8 +53,9 @@ class ClientSide {
   virtual std::size_t send(std::string_view bytes) = 0;
   // The answer is whole. `trailers` may be null. False: no room yet, ask again.
   virtual bool end(const http::FieldList* trailers) = 0;
-  // An answer of our own, whole. `request_whole`: nothing of the request is left behind in the connection.
-  virtual void answer(const OwnAnswer& answer, bool request_whole) = 0;
+  // An answer of our own, whole. `request_whole`: nothing of the request is left behind in the connection. Returns how
+  // many bytes of a body it has.
+  virtual std::size_t answer(const OwnAnswer& answer, bool request_whole) = 0;
 
   // Writes out what is queued. True when anything moved, or the client turned out to be gone.
   virtual bool flush() = 0;

@@ -81,7 +81,7 @@ void put_own_fields(http::FieldSink& out, const OwnAnswer& answer, std::size_t b
   if (answer.edits) answer.edits->add(out);
 }
 
-void write_own_answer(http::Writer& out, const OwnAnswer& answer, bool with_body, http::Persistence persistence) {
+std::size_t write_own_answer(http::Writer& out, const OwnAnswer& answer, bool with_body, http::Persistence persistence) {
   const auto body = own_body(answer);
   out.put("HTTP/1.1 ");
   out.put_number(static_cast<unsigned>(answer.status));
@@ -94,7 +94,9 @@ void write_own_answer(http::Writer& out, const OwnAnswer& answer, bool with_body
     case http::Persistence::close: lines.put("Connection", "close"); break;
   }
   out.put("\r\n");
-  if (with_body) out.put(body);
+  if (!with_body) return 0;
+  out.put(body);
+  return body.size();
 }
 
 }  // namespace fleet::proxy

@@ -42,7 +42,7 @@ std::string_view reason_phrase(int status);
 // What all protocols say in such an answer, beside its status.
 std::string own_body(const OwnAnswer& answer);
 void put_own_fields(http::FieldSink& out, const OwnAnswer& answer, std::size_t body_size);
-// In HTTP/1.1.
-void write_own_answer(http::Writer& out, const OwnAnswer& answer, bool with_body, http::Persistence persistence);
+// In HTTP/1.1. Returns how many bytes the body has of it.
+std::size_t write_own_answer(http::Writer& out, const OwnAnswer& answer, bool with_body, http::Persistence persistence);
 
 }  // namespace fleet::proxy

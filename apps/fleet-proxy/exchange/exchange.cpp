@@ -379,9 +379,9 @@ Task<Exchange::Outcome> Exchange::answer_own(const OwnAnswer& answer, bool may_k
   if (ruled_) {
     auto dressed = answer;
     ruled_->dress(dressed);
-    client_.answer(dressed, whole);
+    bytes_out_ += client_.answer(dressed, whole);
   } else {
-    client_.answer(answer, whole);
+    bytes_out_ += client_.answer(answer, whole);
   }
   const bool sent = co_await flush(proxy_, client_);
   log();
@@ -427,6 +427,7 @@ void Exchange::log() {
     entry.release = claim_->target().release;
   }
   entry.client = told_address_.empty() ? client_.peer.address : told_address_;
+  if (ruled_) entry.user = ruled_->user();
   entry.method = method_text_;
   entry.host = authority_;
   entry.path = target_;

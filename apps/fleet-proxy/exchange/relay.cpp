@@ -225,7 +225,7 @@ void Exchange::answer_for_app(const http::ResponseHead& head) {
   page.status = head.status;
   page.of_app = &head;
   ruled_->dress(page);
-  client_.answer(page, upload_ == Upload::done);
+  bytes_out_ += client_.answer(page, upload_ == Upload::done);
   upstream_keeps_ = false;
   passed_on_ = true;
   request_kept_ = false;

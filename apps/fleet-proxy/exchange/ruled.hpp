@@ -30,6 +30,7 @@ class Ruled {
   void shape(http::ResponseRewrite& rewrite) const;
   // Gives an answer of our own the page and the fields of the rules.
   void dress(OwnAnswer& answer) const;
+  std::string_view user() const { return decision_.user; }  // whose password was right; empty: nobody's
   bool intercepts(int status) const { return rules_ && rules_->intercept && rules_->page(status); }
 
   bool body_too_large(std::uint64_t bytes) const { return rules_ && rules_->max_body != 0 && bytes > rules_->max_body; }

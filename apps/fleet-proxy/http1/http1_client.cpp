@@ -104,15 +104,21 @@ bool Http1Client::end(const http::FieldList* trailers) {
   return whole_;
 }
 
-void Http1Client::answer(const OwnAnswer& answer, bool request_whole) {
+std::size_t Http1Client::answer(const OwnAnswer& answer, bool request_whole) {
   if (!request_whole || proxy_.draining || ended) keep_ = false;
   whole_ = true;
-  out.write([&](http::Writer& to) { write_own_answer(to, answer, method_ != http::Method::head, persistence()); });
+  return queue(answer, method_ != http::Method::head);
 }
 
-void Http1Client::refuse(const OwnAnswer& answer) {
+std::size_t Http1Client::refuse(const OwnAnswer& answer) {
   keep_ = false;
-  out.write([&](http::Writer& to) { write_own_answer(to, answer, true, persistence()); });
+  return queue(answer, true);
+}
+
+std::size_t Http1Client::queue(const OwnAnswer& answer, bool with_body) {
+  std::size_t body = 0;
+  const bool queued = out.write([&](http::Writer& to) { body = write_own_answer(to, answer, with_body, persistence()); });
+  return queued ? body : 0;
 }
 
 bool Http1Client::flush() {

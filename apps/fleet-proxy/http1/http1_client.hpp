@@ -12,8 +12,8 @@ class Http1Client final : public ClientSide {
 
   // `head`: of the request that the next exchange is for; its bytes are out of in.data().
   void begin_request(const http::RequestHead& head, const http::Framing& framing);
-  // Answers what is no request that an exchange could take.
-  void refuse(const OwnAnswer& answer);
+  // Answers what is no request that an exchange could take. Returns the same as answer().
+  std::size_t refuse(const OwnAnswer& answer);
   // May the connection take another request?
   bool keeps() const { return keep_; }
 
@@ -36,13 +36,14 @@ class Http1Client final : public ClientSide {
   void begin_tunnel(const http::ResponseHead& head) override;
   std::size_t send(std::string_view bytes) override;
   bool end(const http::FieldList* trailers) override;
-  void answer(const OwnAnswer& answer, bool request_whole) override;
+  std::size_t answer(const OwnAnswer& answer, bool request_whole) override;
 
   bool flush() override;
   bool flushed() const override { return out.empty(); }
   void arm(bool) override {}  // the socket tells of every change
 
  private:
+  std::size_t queue(const OwnAnswer& answer, bool with_body);
   http::Persistence persistence() const {
     return !keep_ ? http::Persistence::close : minor_ == 0 ? http::Persistence::keep_alive : http::Persistence::keep;
   }

@@ -92,15 +92,15 @@ Task<Http1Connection::After> Http1Connection::serve(std::size_t head_size) {
 
 // S22: what follows on this connection is not looked at any more.
 Task<Http1Connection::After> Http1Connection::refuse(const OwnAnswer& answer) {
+  client_.in.clear();
+  RequestFacts facts;
+  facts.status = answer.status;
+  facts.own_error = answer.reason;
+  facts.bytes_out = client_.refuse(answer);
   if (!peer_.internal) {
     ++proxy_.unrouted;
-    RequestFacts facts;
-    facts.status = answer.status;
-    facts.own_error = answer.reason;
     proxy_.unrouted_figures->add(facts);
   }
-  client_.in.clear();
-  client_.refuse(answer);
   co_return co_await flush(proxy_, client_) ? After::close : After::drop;
 }
 

@@ -142,12 +142,12 @@ void Http2Stream::refuse(const OwnAnswer& refusal) {
   RequestFacts facts;
   facts.status = refusal.status;
   facts.own_error = refusal.reason;
-  proxy.unrouted_figures->add(facts);
   if (refusal.status == 400) {
     reset(NGHTTP2_PROTOCOL_ERROR);
   } else {
-    answer(refusal, false);
+    facts.bytes_out = answer(refusal, false);
   }
+  proxy.unrouted_figures->add(facts);
 }
 
 // D5: an answer that is not whole must not look so. And what the client still sends is not wanted (RFC 9113 §8.1).
@@ -281,8 +281,8 @@ bool Http2Stream::end(const http::FieldList* trailers) {
   return false;
 }
 
-void Http2Stream::answer(const OwnAnswer& answer, bool) {
-  if (closed_) return;
+std::size_t Http2Stream::answer(const OwnAnswer& answer, bool) {
+  if (closed_) return 0;
   own_body_ = own_body(answer);
   Http2HeadOut out(takes_head());
   out.put_status(answer.status);
@@ -291,6 +291,7 @@ void Http2Stream::answer(const OwnAnswer& answer, bool) {
   source_ = own_body_;
   left_ = own_body_.size();
   respond(out, !own_body_.empty());
+  return own_body_.size();
 }
 
 void Http2Stream::push() {

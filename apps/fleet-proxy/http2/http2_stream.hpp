@@ -67,7 +67,7 @@ class Http2Stream final : private Http2Sleeper,
   void begin_tunnel(const http::ResponseHead& response) override;
   std::size_t send(std::string_view bytes) override;
   bool end(const http::FieldList* trailers) override;
-  void answer(const OwnAnswer& answer, bool request_whole) override;
+  std::size_t answer(const OwnAnswer& answer, bool request_whole) override;
 
   // What was taken is in the connection's hands.
   bool flush() override { return false; }

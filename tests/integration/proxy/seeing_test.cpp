@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "client.hpp"
+#include "http2_client.hpp"
 #include "origin.hpp"
 #include "worker_process.hpp"
 
@@ -17,6 +18,7 @@ namespace fleet::test {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // What the worker has told last of each release.
 class Told {
@@ -222,6 +224,98 @@ TEST(Seeing, LogsInTheFormatOfTheRoute) {
   client.get("/seen");
   EXPECT_EQ(last.with("/seen").find("/unseen"), std::string::npos);
   EXPECT_EQ(json.text(), object);
+}
+
+// "ann" with "secret".
+constexpr const char* kUsers = "ann:$5$saltsalt$0IyaXrmV7.sGNS6tirgqHLqX/G.FBvgkYA.lpPdS5sA\n";
+constexpr const char* kRight = "Authorization: Basic YW5uOnNlY3JldA==\r\n";
+constexpr const char* kWrong = "Authorization: Basic YW5uOndyb25n\r\n";
+
+TEST(Seeing, LogsWhoHasLoggedInAndNobodyElse) {
+  Slot slot;
+  Origin origin(always("ok"));
+  WorkerProcess worker;
+  auto route = route_to({{"a", origin.port()}});
+  Rules open, closed;
+  closed.path = "/in";
+  closed.auth.users = "users";
+  closed.rewrites = {{"^/in/moved", "/in/", 302}};
+  route.rules = {open, closed};
+  route.files = {{"users", kUsers}};
+  worker.start(slot, {route});
+  LogTarget json, combined;
+  publish(worker, route, json.fd());
+  Client client(slot.http);
+  const auto line_of = [&](const std::string& path, const std::string& fields, int status) {
+    EXPECT_EQ(client.get(path, "shop.test", fields).status, status) << path;
+    const auto all = json.with("\"path\":\"" + path + "\"");
+    const auto at = all.find("\"path\":\"" + path + "\""), begin = all.rfind('\n', at) + 1;
+    return all.substr(begin, all.find('\n', at) - begin);
+  };
+  EXPECT_THAT(line_of("/in/right", kRight, 200), HasSubstr(",\"client\":\"127.0.0.1\",\"user\":\"ann\",\"method\":"));
+  EXPECT_THAT(line_of("/in/again", kRight, 200), HasSubstr("\"user\":\"ann\""));
+  EXPECT_THAT(line_of("/in/moved", kRight, 302), HasSubstr("\"user\":\"ann\""));
+  EXPECT_THAT(line_of("/in/wrong", kWrong, 401), Not(HasSubstr("\"user\"")));
+  EXPECT_THAT(line_of("/in/none", "", 401), Not(HasSubstr("\"user\"")));
+  EXPECT_THAT(line_of("/out", kRight, 200), Not(HasSubstr("\"user\""))) << "nobody has looked at it";
+
+  route.access_log = AccessLog::combined;
+  publish(worker, route, combined.fd());
+  client.get("/in/right", "shop.test", kRight);
+  client.get("/in/wrong", "shop.test", kWrong);
+  const auto lines = combined.with("/in/wrong");
+  EXPECT_THAT(lines, HasSubstr("127.0.0.1 - ann ["));
+  EXPECT_THAT(lines, HasSubstr("\n127.0.0.1 - - ["));
+}
+
+TEST(Seeing, CountsTheBytesOfOurOwnAnswers) {
+  Slot slot;
+  Origin origin([](OriginConnection& connection) {
+    OriginConnection::Request request;
+    while (connection.read_request(request)) {
+      if (!connection.answer("what the application says", "", request.has("/fail") ? 500 : 200)) return;
+    }
+  });
+  WorkerProcess worker;
+  auto route = route_to({{"a", origin.port()}});
+  Rules rules;
+  rules.errors.pages["500"] = "page";
+  rules.errors.intercept = true;
+  rules.rewrites = {{"^/moved", "/", 302}};
+  route.rules = {rules};
+  route.files = {{"page", "<h1>sorry</h1>"}};
+  route.hosts = {"shop.test"};
+  worker.start(slot, {route});
+  LogTarget log;
+  publish(worker, route, log.fd());
+  const auto logged = [&](const std::string& path) {
+    const auto all = log.with("\"path\":\"" + path + "\"");
+    const auto at = all.find("\"bytes_out\":", all.find("\"path\":\"" + path + "\""));
+    return std::stoul(all.substr(at + 12));
+  };
+  Client client(slot.http);
+  const auto moved = client.get("/moved").body.size();
+  EXPECT_GT(moved, 0u);
+  EXPECT_EQ(logged("/moved"), moved);
+  client.get("/fail");
+  EXPECT_EQ(logged("/fail"), 14u);
+  Client(slot.http).send("HEAD /moved?head HTTP/1.1\r\nHost: shop.test\r\n\r\n");
+  EXPECT_EQ(logged("/moved?head"), 0u);
+
+  Http2Client http2(slot.https);
+  EXPECT_EQ(http2.fetch(Http2Client::get("/moved?2")).body.size(), moved);
+  EXPECT_EQ(logged("/moved?2"), moved);
+  EXPECT_EQ(http2.fetch(Http2Client::get("/fail?2")).body, "<h1>sorry</h1>");
+  EXPECT_EQ(logged("/fail?2"), 14u);
+
+  std::uint64_t unrouted = Client(slot.http).get("/", "nobody.test").body.size();
+  Client malformed(slot.http);
+  malformed.send("GET\r\n\r\n");
+  unrouted += malformed.read_answer().body.size();
+  Told told(worker);
+  EXPECT_EQ(told.of("", 0, has_code("400", 1)).bytes_out, unrouted);
+  EXPECT_EQ(told.of("shop", 0, has_code("302", 3)).bytes_out, 2 * moved);
+  EXPECT_EQ(told.of("shop", 1, has_code("500", 2)).bytes_out, 28u);
 }
 
 TEST(Seeing, WritesToAnotherFileWithoutANewTable) {

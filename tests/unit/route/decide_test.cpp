@@ -215,6 +215,18 @@ TEST_F(Auth, AsksForCredentialsAndTakesTheRightOnes) {
 TEST_F(Auth, IsOffWhereAPathSaysSo) {
   rules.auth.enabled = false;
   EXPECT_EQ(of("/").status, 0);
+  EXPECT_EQ(with("Basic YW5uOnNlY3JldA==").user, "");
+}
+
+TEST_F(Auth, SaysWhoItIsOnceThePasswordWasRight) {
+  EXPECT_EQ(with("Basic YW5uOnNlY3JldA==").user, "ann");
+  EXPECT_EQ(with("Basic YW5uOnNlY3JldA==").user, "ann") << "remembered";
+  EXPECT_EQ(with("Basic YW5uOndyb25n").user, "");
+  EXPECT_EQ(of("/").user, "");
+  rewrite("^/", "/elsewhere", 302);
+  const auto redirected = with("Basic YW5uOnNlY3JldA==");
+  EXPECT_EQ(redirected.status, 302);
+  EXPECT_EQ(redirected.user, "ann");
 }
 
 std::string basic(const std::string& text) {
