@@ -1,8 +1,10 @@
 #include "support/client.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <poll.h>
@@ -36,7 +38,7 @@ SSL_CTX* client_context() {
     ::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes with write(2)
     auto* made = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_verify(made, SSL_VERIFY_NONE, nullptr);
-    SSL_CTX_set_mode(made, SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_mode(made, SSL_MODE_AUTO_RETRY | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     return made;
   }();
   return context;
@@ -119,6 +121,13 @@ struct Connection::State {
       SSL_free(ssl);
     }
     if (fd >= 0) ::close(fd);
+  }
+
+  std::string_view agreed() const {
+    const unsigned char* name = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(ssl, &name, &size);
+    return {reinterpret_cast<const char*>(name), size};
   }
 
   // 0 at the end of the stream, -1 when broken, -2 after the timeout.
@@ -232,10 +241,16 @@ Expected<Connection> Connection::open(const Peer& peer) {
     if (!host.empty() && host.find_first_not_of("0123456789.[]:") != std::string::npos) {
       SSL_set_tlsext_host_name(state->ssl, host.c_str());
     }
+    if (!peer.protocol.empty()) {
+      const auto wanted = static_cast<char>(peer.protocol.size()) + peer.protocol;
+      SSL_set_alpn_protos(state->ssl, reinterpret_cast<const unsigned char*>(wanted.data()),
+                          static_cast<unsigned>(wanted.size()));
+    }
     if (SSL_connect(state->ssl) != 1) {
       SSL_free(std::exchange(state->ssl, nullptr));
       return failed(Cause::tls, "handshake failed");
     }
+    if (state->agreed() != peer.protocol) return failed(Cause::tls, "does not speak " + peer.protocol);
   }
   return Connection(std::move(state));
 }
@@ -253,6 +268,52 @@ Expected<> Connection::send(std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(sent));
   }
   return {};
+}
+
+void Connection::never_wait() { ::fcntl(state_->fd, F_SETFL, ::fcntl(state_->fd, F_GETFL) | O_NONBLOCK); }
+
+Expected<std::string> Connection::take_some() {
+  std::string all;
+  char block[32 * 1024];
+  ERR_clear_error();  // SSL_get_error looks there
+  for (;;) {
+    long got;
+    bool nothing_now;
+    if (state_->ssl != nullptr) {
+      got = SSL_read(state_->ssl, block, sizeof block);
+      const int error = SSL_get_error(state_->ssl, static_cast<int>(got));
+      nothing_now = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE;
+      if (error == SSL_ERROR_ZERO_RETURN) got = 0;
+    } else {
+      got = ::recv(state_->fd, block, sizeof block, 0);
+      nothing_now = got < 0 && (errno == EAGAIN || errno == EINTR);
+    }
+    if (got > 0) all.append(block, static_cast<std::size_t>(got));
+    else if (nothing_now || !all.empty()) return all;  // an end is met again
+    else return failed(Cause::no_answer, got == 0 ? "closed" : "reset");
+  }
+}
+
+Expected<std::size_t> Connection::give_some(std::string_view bytes) {
+  std::size_t given = 0;
+  ERR_clear_error();
+  while (given < bytes.size()) {
+    const auto left = bytes.substr(given);
+    long sent;
+    bool full;
+    if (state_->ssl != nullptr) {
+      sent = SSL_write(state_->ssl, left.data(), static_cast<int>(std::min<std::size_t>(left.size(), 1 << 20)));
+      const int error = SSL_get_error(state_->ssl, static_cast<int>(sent));
+      full = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE;
+    } else {
+      sent = ::send(state_->fd, left.data(), left.size(), MSG_NOSIGNAL);
+      full = sent < 0 && (errno == EAGAIN || errno == EINTR);
+    }
+    if (sent > 0) given += static_cast<std::size_t>(sent);
+    else if (full) return given;
+    else return failed_errno(Cause::send, "write");
+  }
+  return given;
 }
 
 Expected<Response> Connection::receive(std::string_view method, const Sink& sink) {

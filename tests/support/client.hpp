@@ -44,6 +44,7 @@ struct Peer {
   std::string unix_path;          // not empty: instead of address and port
   bool tls = false;               // certificates are not verified
   std::string server_name;        // SNI and Host; empty: address:port
+  std::string protocol;           // to be agreed on by ALPN, "h2"; empty: none is asked for
   milliseconds timeout{20000};    // of each wait
   std::string authority() const;  // for the Host field
 };
@@ -73,6 +74,14 @@ class Connection {
   Expected<> send(std::string_view bytes);
   // The next answer; 1xx are skipped. `method` is that of the request: HEAD has no body.
   Expected<Response> receive(std::string_view method = "GET", const Sink& sink = {});
+
+  // For those who wait themselves: from now on nothing here does.
+  void never_wait();
+  // What there is; empty: nothing now. An error is the end of the connection.
+  Expected<std::string> take_some();
+  // How much of it went.
+  Expected<std::size_t> give_some(std::string_view bytes);
+
   // Common name of the certificate that the server showed.
   std::string certificate_name() const;
   int socket() const;

@@ -166,9 +166,9 @@ void Fleet::report() const {
   for (const auto& path : own_logs()) show(path);
 }
 
-void Fleet::launch() {
+void Fleet::launch(const Environment& more) {
   daemon_ = std::make_unique<Program>(std::vector<std::string>{program_path("fleetd"), "--config", config_path()},
-                                      Environment{}, root_ + "/fleetd.log", root_ + "/fleetd.log");
+                                      more, root_ + "/fleetd.log", root_ + "/fleetd.log");
   up_ = true;
 }
 

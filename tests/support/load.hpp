@@ -1,5 +1,5 @@
-// Live traffic: keep-alive and connection-per-request clients over HTTP and HTTPS, each answer checked. The report says
-// what failed and why, and which versions answered when.
+// Live traffic: keep-alive and connection-per-request clients over HTTP and HTTPS, and clients of HTTP/2 that ask many
+// things at once, each answer checked. The report says what failed and why, and which versions answered when.
 #pragma once
 
 #include <atomic>
@@ -20,10 +20,12 @@ struct LoadOptions {
   std::vector<Peer> peers;   // clients are dealt out over them in turn
   unsigned keep_alive = 12;  // clients that hold on to their connection
   unsigned per_request = 4;  // clients that make a connection for each request
+  unsigned http2 = 0;        // clients of HTTP/2, at peers with TLS
+  unsigned streams = 8;      // of each of those, at once
   unsigned rate = 400;       // requests per second, all together
   milliseconds duration{0};  // 0: until stopped
-  unsigned post_percent = 30, slow_percent = 2;
-  milliseconds slow{300};
+  unsigned post_percent = 30, slow_percent = 2, stream_percent = 0;
+  milliseconds slow{300};  // that and a stream take so long
   std::string run = "run";  // prefix of transaction ids; one per run and ledger
 };
 
@@ -43,12 +45,13 @@ struct VersionSeen {
 
 struct LoadReport {
   std::uint64_t requests = 0, failed = 0, posts = 0, acknowledged = 0, connections = 0;
+  std::uint64_t sent_again = 0;  // because a GOAWAY named them
   double seconds = 0;
   double p50_ms = 0, p99_ms = 0, max_ms = 0;  // of the quick requests
   double longest_gap_ms = 0;                  // between two answers
   std::map<std::string, VersionSeen> versions;
   std::vector<LoadFailure> failures;  // by cause and kind of request
-  FLEET_FIELDS(LoadReport, requests, failed, posts, acknowledged, connections, seconds, p50_ms, p99_ms, max_ms,
+  FLEET_FIELDS(LoadReport, requests, failed, posts, acknowledged, connections, sent_again, seconds, p50_ms, p99_ms, max_ms,
                longest_gap_ms, versions, failures)
 };
 

@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -36,6 +37,9 @@ void print_summary(const LoadReport& report) {
                static_cast<unsigned long long>(report.requests), report.seconds,
                static_cast<unsigned long long>(report.posts), static_cast<unsigned long long>(report.connections),
                static_cast<unsigned long long>(report.failed));
+  if (report.sent_again > 0) {
+    std::fprintf(stderr, "%llu were sent again, as a GOAWAY said\n", static_cast<unsigned long long>(report.sent_again));
+  }
   std::fprintf(stderr, "latency p50 %.1f ms, p99 %.1f ms, longest %.1f ms; longest gap between answers %.1f ms\n",
                report.p50_ms, report.p99_ms, report.max_ms, report.longest_gap_ms);
   for (const auto& [version, seen] : report.versions) {
@@ -56,6 +60,10 @@ int run(Arguments& arguments) {
       return 2;
     }
     load.peers.push_back(std::move(*peer));
+  }
+  if (load.http2 > 0 && std::ranges::none_of(load.peers, &Peer::tls)) {
+    std::cerr << "--http2 needs an https URL\n";
+    return 2;
   }
   load.duration = milliseconds(static_cast<long>(arguments.seconds * 1000));
   load.slow = milliseconds(arguments.slow_ms);
@@ -120,11 +128,14 @@ int main(int argc, char** argv) {
   run_command->add_option("--connect-to", arguments.connect_to, "address to connect to instead of the URLs' host");
   run_command->add_option("--keep-alive", load.keep_alive, "clients that keep their connection");
   run_command->add_option("--per-request", load.per_request, "clients that connect for each request");
+  run_command->add_option("--http2", load.http2, "clients that speak HTTP/2 to the https URLs, on one connection each");
+  run_command->add_option("--streams", load.streams, "requests that each of those has under way at once");
   run_command->add_option("--rate", load.rate, "requests per second, all together");
   run_command->add_option("--seconds", arguments.seconds, "how long; 0: until stopped");
   run_command->add_option("--post-percent", load.post_percent, "share of POST /tx");
   run_command->add_option("--slow-percent", load.slow_percent, "share of GET /slow");
-  run_command->add_option("--slow-ms", arguments.slow_ms, "how slow");
+  run_command->add_option("--stream-percent", load.stream_percent, "share of GET /stream, whose answer comes line by line");
+  run_command->add_option("--slow-ms", arguments.slow_ms, "how long those two take");
   run_command->add_option("--run", load.run, "prefix of transaction ids");
   run_command->add_option("--ids", arguments.ids, "file for the ids of POSTs");
   run_command->add_option("--report", arguments.report, "file for the report, JSON");

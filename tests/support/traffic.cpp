@@ -27,9 +27,11 @@ std::vector<std::string> command(const Fleet& fleet, const TrafficSetup& setup, 
   const auto option = [&](const char* name, const std::string& value) { argv.insert(argv.end(), {name, value}); };
   option("--keep-alive", std::to_string(setup.keep_alive));
   option("--per-request", std::to_string(setup.per_request));
+  option("--http2", std::to_string(setup.http2));
   option("--rate", std::to_string(setup.rate));
   option("--post-percent", std::to_string(setup.post_percent));
   option("--slow-percent", std::to_string(setup.slow_percent));
+  option("--stream-percent", std::to_string(setup.stream_percent));
   option("--slow-ms", std::to_string(setup.slow_ms));
   option("--run", base.substr(base.rfind('/') + 1));
   option("--ids", base + ".ids");

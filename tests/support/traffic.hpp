@@ -12,8 +12,8 @@ namespace fleet::test {
 
 struct TrafficSetup {
   std::vector<std::string> urls = {};  // empty: the fleet's http and https
-  unsigned keep_alive = 12, per_request = 4, rate = 400;
-  unsigned post_percent = 30, slow_percent = 2, slow_ms = 300;
+  unsigned keep_alive = 12, per_request = 4, http2 = 0, rate = 400;
+  unsigned post_percent = 30, slow_percent = 2, stream_percent = 0, slow_ms = 300;
 };
 
 struct Verdict {
