@@ -3,18 +3,34 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <filesystem>
 #include <sstream>
 
+#include "config/values.hpp"
 #include "exit_code.hpp"
 
 namespace fleet::ctl {
 namespace {
 
-const CLI::AsNumberWithUnit kDuration(
-    std::map<std::string, std::int64_t>{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}},
-    CLI::AsNumberWithUnit::Options(CLI::AsNumberWithUnit::CASE_SENSITIVE | CLI::AsNumberWithUnit::UNIT_REQUIRED),
-    "DURATION");
+// "90s" becomes the number of its milliseconds.
+CLI::Validator duration_within(milliseconds least, milliseconds most) {
+  const auto to_number = [least, most](std::string& text) {
+    std::int64_t number = 0;
+    const std::map<std::string_view, std::int64_t> units{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const auto unit = units.find(std::string_view(end, text.data() + text.size()));
+    if (error != std::errc() || number < 0 || number > most.count() || unit == units.end()) number = -1;
+    else number *= unit->second;
+    if (number < least.count() || number > most.count()) {
+      return "\"" + text + "\" is not a duration from " + config::show_duration(least) + " to " + config::show_duration(most) +
+             " (a whole number and ms, s, m or h)";
+    }
+    text = std::to_string(number);
+    return std::string();
+  };
+  return {to_number, "DURATION"};
+}
 
 std::string default_socket(const Surroundings& around) {
   if (!around.fleet_socket.empty()) return around.fleet_socket;
@@ -89,7 +105,7 @@ class CommandLine {
   void add_wait(CLI::App* command, bool may_return = true) {
     if (may_return) command->add_flag("--no-wait", raw_.no_wait, "return as soon as it is under way");
     auto* timeout = command->add_option("--timeout", raw_.timeout, "how long to wait: 90s, 5m (5m)");
-    timeout->transform(kDuration)->option_text("DURATION");
+    timeout->transform(duration_within(milliseconds(0), std::chrono::hours(24)))->option_text("DURATION");
   }
 
   void add_changes() {
@@ -111,7 +127,7 @@ class CommandLine {
     add_wait(follow, false);
     auto* hold = verb("hold", "let the app's requests wait, for maintenance of a database, say", Verb::hold);
     auto* max = hold->add_option("--max", raw_.max, "at most so long, 1s to 1h (30s); then they go on by themselves");
-    max->transform(kDuration)->check(CLI::Range(1000, 3600000))->option_text("DURATION");
+    max->transform(duration_within(std::chrono::seconds(1), std::chrono::hours(1)))->option_text("DURATION");
     verb("unhold", "let the requests of a held app go on", Verb::unhold);
   }
 
@@ -119,10 +135,15 @@ class CommandLine {
     auto* status = verb("status", "what runs", Verb::status);
     status->add_flag("-w,--watch", options_.watch, "again each second, until Ctrl-C");
     verb("releases", "the releases there are to go back to", Verb::releases);
-    auto* logs = verb("logs", "what an app's instances wrote", Verb::logs);
+    auto* logs = verb("logs", "what an app's instances wrote, or its access log", Verb::logs);
+    logs->add_option_function<std::string>("name", [this](const std::string& name) { options_.app = name; }, "the app, as by --app")
+        ->type_name("APP")
+        ->excludes(has_app_);
+    auto* access = logs->add_flag("--access", options_.access, "the lines of its access log, as they stand there");
     logs->add_flag("-f,--follow", options_.follow, "and what they write from now on");
     release_ =
         logs->add_option("--release", raw_.release, "only of this release")->type_name("RELEASE")->transform(strip_v());
+    release_->excludes(access);
     logs->add_option("-n,--lines", options_.lines, "the newest, at most (100)")
         ->check(CLI::Range(1u, 10000u))
         ->type_name("N");

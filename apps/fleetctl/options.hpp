@@ -44,6 +44,7 @@ struct Options {
   bool follow = false;  // logs, events
   std::optional<std::uint64_t> release, since;
   std::uint32_t lines = 100;
+  bool access = false;  // logs: those of requests
   std::string file;   // config check
   std::string asked_url, method = "GET", from = "127.0.0.1";  // route check
   std::vector<std::string> headers;                           // likewise: "Name: value"

@@ -241,6 +241,7 @@ std::string event_line(const EventView& event, const Style& style) {
 }
 
 std::string log_line(const api::LogLine& line, const Style& style) {
+  if (line.instance.empty()) return printable(line.text);
   return coloured(printable(line.instance) + " |", Colour::dim, style.colour) + " " + printable(line.text);
 }
 

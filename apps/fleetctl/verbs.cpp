@@ -215,6 +215,7 @@ Outcome logs(Session& session) {
   auto path = co_await app_path(session, "/logs?lines=" + std::to_string(session.options.lines));
   if (!path) co_return std::unexpected(path.error());
   if (session.options.release) *path += "&release=" + std::to_string(*session.options.release);
+  if (session.options.access) *path += "&access=true";
   const auto line = [&](const api::LogLine& one) { return log_line(one, session.terminal.data_style()); };
   if (session.options.follow) {
     auto exit = co_await stream<api::LogLine>(session, *path + "&follow=true", line);

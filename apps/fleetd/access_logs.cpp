@@ -21,11 +21,12 @@ bool is_file_at(const struct stat& open, const std::string& path) {
   return ::lstat(path.c_str(), &found) == 0 && found.st_dev == open.st_dev && found.st_ino == open.st_ino;
 }
 
-// access.log.1 -> access.log.2, and so on; the last falls off.
+// access.log.1 -> access.log.2, and so on; the last falls off, and with it those of a time when more were kept.
 void put_aside(const std::string& path, std::uint32_t keep) {
   const auto numbered = [&](std::uint32_t number) { return number == 0 ? path : path + "." + std::to_string(number); };
   for (auto number = keep; number > 0; --number) ::rename(numbered(number - 1).c_str(), numbered(number).c_str());
   if (keep == 0) ::unlink(path.c_str());
+  for (auto number = keep + 1; ::unlink(numbered(number).c_str()) == 0;) ++number;
 }
 
 }  // namespace

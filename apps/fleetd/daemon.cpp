@@ -237,8 +237,11 @@ Result<api::RouteView> Daemon::route(const api::RouteQuery& asked) {
 }
 
 Result<api::LogsView> Daemon::logs(const std::string& name, const api::LogQuery& query) {
-  if (!executor_->app(name)) return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
-  return read_logs(paths_, name, query);
+  const auto* app = executor_->app(name);
+  if (!app) return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
+  if (!query.access) return read_logs(paths_, name, query);
+  if (app->config.access_log == AccessLog::off) return fail(ErrorKind::usage, "access_log of " + name + " is \"off\"");
+  return read_access_log(paths_, name, query);
 }
 
 Result<api::DeploymentId> Daemon::deploy(const std::string& app, api::DeployRequest request) {

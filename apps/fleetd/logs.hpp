@@ -1,4 +1,4 @@
-// Reading what the applications wrote: the shims' log files, merged by time.
+// Reading what the applications wrote: the shims' log files, merged by time; and access logs.
 #pragma once
 
 #include <string>
@@ -12,6 +12,9 @@ namespace fleet {
 
 // Errors: usage for a cursor that is not ours.
 Result<api::LogsView> read_logs(const Paths& paths, const std::string& app, const api::LogQuery& query);
+
+// The same of what its requests left in access.log: lines as they stand there, of no instance.
+Result<api::LogsView> read_access_log(const Paths& paths, const std::string& app, const api::LogQuery& query);
 
 // The last lines of one instance, as it wrote them.
 std::vector<std::string> last_lines(const Paths& paths, const std::string& app, const std::string& instance, std::size_t count);

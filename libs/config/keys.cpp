@@ -117,8 +117,9 @@ const Keys<ProxyConfig>& proxy_keys() {
       key("access_log_size", &ProxyConfig::access_log_size, Size{},
           "An app's access.log that has grown so large is put aside as access.log.1, and a new one begun. logrotate(8) may "
           "do it instead: a file that it has moved away is followed by a new one within seconds, or at once after fleetctl "
-          "reload."),
-      key("access_log_keep", &ProxyConfig::access_log_keep, Integer{0, 1000}, "So many are kept besides."),
+          "reload (its copytruncate would lose lines); this should then be more than it lets the file grow to."),
+      key("access_log_keep", &ProxyConfig::access_log_keep, Integer{0, 1000},
+          "So many are kept besides, access.log.1 being the newest; older ones are removed."),
       section<ProxyConfig>("timeouts",
                            [](const Node& node, ProxyConfig& proxy, const Context& context) {
                              read_table(node, proxy.settings.timeouts, timeout_keys(), context);

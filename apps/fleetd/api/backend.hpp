@@ -21,6 +21,7 @@ struct DeployRequest {
 struct LogQuery {
   std::optional<std::uint64_t> release;  // absent: all there are
   std::uint32_t lines = 100;             // at most, the newest; 1..10000
+  bool access = false;                   // the access log, in place of what the instances wrote
   std::string cursor;                    // not empty: only what came after the answer that carried this cursor
 };
 

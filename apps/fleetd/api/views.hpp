@@ -216,9 +216,9 @@ struct ReleasesView {
 // ---- logs and events -----------------------------------------------------------------------------------------------
 
 struct LogLine {
-  std::string instance;
+  std::string instance;  // empty: of the access log
   std::uint64_t release = 0;
-  std::string text;  // one line without its end, as the application wrote it
+  std::string text;  // one line without its end, as the application wrote it, or as it stands in the access log
   FLEET_FIELDS(LogLine, instance, release, text)
 };
 
@@ -309,12 +309,14 @@ struct RouteView {
   std::string because, rule, location;  // the key that decided, the rewrite that did, where a redirect leads
   std::string target;                   // that the application gets
   std::vector<std::string> request_head, response_changes;
-  std::vector<RouteTarget> targets;
+  std::vector<RouteTarget> targets;     // that may get it
   std::uint64_t max_body = 0;           // bytes; 0: unlimited
   milliseconds first_byte_timeout_ms{0}, idle_timeout_ms{0}, tunnel_timeout_ms{0};  // 0: as for all
+  std::string waits;                    // "held", or "no-target": none takes it yet; empty: it is passed on at once
+  milliseconds waits_ms{0};             // at most
   FLEET_FIELDS(RouteView, url, method, generation, app, host, path, seen_path, status, reason, because, rule, location,
                target, request_head, response_changes, targets, max_body, first_byte_timeout_ms, idle_timeout_ms,
-               tunnel_timeout_ms)
+               tunnel_timeout_ms, waits, waits_ms)
 };
 
 // ---- requests and small answers ------------------------------------------------------------------------------------

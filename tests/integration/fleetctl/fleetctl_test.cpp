@@ -255,6 +255,8 @@ TEST_F(Fleetctl, ShowsStatusReleasesLogsAndEvents) {
     backend.next_logs = LogsView{{{"shop-v1-1", 1, "a\x1b[31mb"}}, "c"};
   });
   EXPECT_EQ(run({"logs", "--lines", "5"}).out, "shop-v1-1 | a\\x1b[31mb\n");
+  fleetd.with_backend([](FakeBackend& backend) { backend.next_logs = LogsView{{{"", 0, "{\"path\":\"/\\u001b\"}"}}, "c"}; });
+  EXPECT_EQ(run({"logs", "--access", "shop"}).out, "{\"path\":\"/\\u001b\"}\n");
   EXPECT_EQ(run({"events"}).out, "2026-11-22T23:31:10.000Z shop     deployment.started  deploy of /srv/shop.zip\n");
   EXPECT_EQ(run({"events", "--app", "blog"}).out, "");
 }

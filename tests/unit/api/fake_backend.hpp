@@ -47,7 +47,7 @@ class FakeBackend : public Backend {
   }
   Result<LogsView> logs(const std::string& app, const LogQuery& query) override {
     if (error) return std::unexpected(*error);
-    asked.push_back("logs " + app + " " + std::to_string(query.lines) + " " + query.cursor);
+    asked.push_back((query.access ? "access log " : "logs ") + app + " " + std::to_string(query.lines) + " " + query.cursor);
     return std::exchange(next_logs, LogsView{{}, "end"});
   }
   Result<DeploymentId> deploy(const std::string& app, DeployRequest request) override {

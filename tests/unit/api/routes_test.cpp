@@ -283,5 +283,21 @@ TEST_F(RoutesTest, FollowsLogsFromWhereTheFirstPageEnded) {
   EXPECT_THAT(backend.asked, ElementsAre("logs shop 5 ", "logs shop 5 c1"));
 }
 
+TEST_F(RoutesTest, FollowsAnAccessLogToo) {
+  backend.next_logs = LogsView{{{"", 0, "{\"status\":200}"}}, "c1"};
+  Request asked = request("GET", "/v1/apps/shop/logs?lines=5&follow&access");
+  auto admission = admit(asked, policy);
+  Response response;
+  run(answer(backend, *admission.route, asked), response);
+  std::optional<std::string> piece;
+  run(response.source->next(), piece);
+  EXPECT_EQ(piece, "{\"instance\":\"\",\"release\":0,\"text\":\"{\\\"status\\\":200}\"}\n");
+  backend.next_logs = LogsView{{{"", 0, "more"}}, "c2"};
+  run(response.source->next(), piece);
+  EXPECT_THAT(backend.asked, ElementsAre("access log shop 5 ", "access log shop 5 c1"));
+  EXPECT_EQ(ask(request("GET", "/v1/apps/shop/logs?access=perhaps")).status, 400u);
+  EXPECT_EQ(ask(request("GET", "/v1/apps/shop/logs?access&release=1")).status, 400u);
+}
+
 }  // namespace
 }  // namespace fleet::api

@@ -50,6 +50,19 @@ TEST(Options, TakeReleasesAsTheyAreShown) {
   EXPECT_FALSE(read({"rollback", "latest"}));
 }
 
+TEST(Options, TakeTheAppOfLogsWhereItIsTyped) {
+  const auto options = read({"logs", "--access", "shop", "-n", "5", "-f"});
+  ASSERT_TRUE(options) << options.error().err;
+  EXPECT_TRUE(options->access);
+  EXPECT_TRUE(options->follow);
+  EXPECT_EQ(options->app, "shop");
+  EXPECT_EQ(options->lines, 5u);
+  EXPECT_EQ(read({"logs", "shop"})->app, "shop");
+  EXPECT_EQ(read({"--app", "shop", "logs", "--access"})->app, "shop");
+  EXPECT_EQ(read({"logs"})->app, std::nullopt);
+  EXPECT_FALSE(read({"logs"})->access);
+}
+
 TEST(Options, WaitFiveMinutesUnlessToldOtherwise) {
   EXPECT_TRUE(read({"restart"})->wait);
   EXPECT_EQ(read({"restart"})->timeout, std::chrono::minutes(5));
@@ -79,6 +92,15 @@ TEST(Options, TakeTheLongestTimeOfAHold) {
   EXPECT_EQ(read({"unhold"})->verb, Verb::unhold);
 }
 
+TEST(Options, SayWhatADurationMayBe) {
+  EXPECT_EQ(read({"hold", "--max", "2h"}).error().err.substr(0, 96),
+            "fleetctl: --max: \"2h\" is not a duration from 1s to 1h (a whole number and ms, s, m or h)\nRun wit");
+  EXPECT_THAT(read({"hold", "--max", "30"}).error().err, HasSubstr("--max: \"30\" is not a duration from 1s to 1h"));
+  EXPECT_THAT(read({"hold", "--max", "9223372036854775807h"}).error().err, HasSubstr("is not a duration from 1s to 1h"));
+  EXPECT_EQ(read({"hold", "--max", "60m"})->max, std::chrono::hours(1));
+  EXPECT_EQ(read({"restart", "--timeout", "1500ms"})->timeout, std::chrono::milliseconds(1500));
+}
+
 TEST(Options, EndWithUsageWhenTheyAreWrong) {
   for (const auto& arguments : {std::vector<const char*>{},
                                 {"frob"},
@@ -86,6 +108,9 @@ TEST(Options, EndWithUsageWhenTheyAreWrong) {
                                 {"deploy", "a", "b"},
                                 {"deploy", "a", "--timeout", "5"},
                                 {"logs", "--lines", "0"},
+                                {"logs", "shop", "--app", "blog"},
+                                {"logs", "shop", "blog"},
+                                {"logs", "--access", "--release", "1"},
                                 {"hold", "--max", "0s"},
                                 {"hold", "--max", "2h"},
                                 {"hold", "--max", "30"},

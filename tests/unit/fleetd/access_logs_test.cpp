@@ -49,6 +49,23 @@ TEST_F(AccessLogFilesTest, AreRotatedWhenTooLargeAndTheOldestFallsOff) {
   EXPECT_FALSE(std::filesystem::exists(path(".3")));
 }
 
+TEST_F(AccessLogFilesTest, ThatWereKeptWhenMoreWereToBeKeptAreRemoved) {
+  for (int i = 1; i <= 6; ++i) {
+    write("number " + std::to_string(i) + "..\n");
+    tend(10, 5);
+  }
+  EXPECT_EQ(text(".5"), "number 2..\n");
+  write("number 7..\n");
+  tend(10, 2);
+  EXPECT_EQ(text(".1"), "number 7..\n");
+  EXPECT_EQ(text(".2"), "number 6..\n");
+  for (const char* gone : {".3", ".4", ".5"}) EXPECT_FALSE(std::filesystem::exists(path(gone))) << gone;
+  write("number 8..\n");
+  tend(10, 0);
+  for (const char* gone : {".1", ".2"}) EXPECT_FALSE(std::filesystem::exists(path(gone))) << gone;
+  EXPECT_EQ(text(), "");
+}
+
 TEST_F(AccessLogFilesTest, AreLeftAloneWhileSmall) {
   write("small\n");
   EXPECT_TRUE(tend().empty());
