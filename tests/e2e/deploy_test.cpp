@@ -187,12 +187,7 @@ TEST(Deploy, ARequestInFlightIsFinishedByTheReleaseThatBeganIt) {
   auto connection = Connection::open(peer);
   ASSERT_TRUE(connection);
   ASSERT_TRUE(connection->send(request_text(peer, "GET", "/slow?ms=2000")));
-  ASSERT_TRUE(eventually(milliseconds(3000), [&] {
-    int in_flight = 0;
-    const auto app = fleet.app();
-    for (const auto& instance : app.at("instances")) in_flight += instance.at("in_flight").get<int>();
-    return in_flight == 1;
-  }));
+  ASSERT_TRUE(under_way(fleet, 1));
   const auto id = fleet.begin_deploy(fleet.pack({"v2"}));
   ASSERT_EQ(fleet.wait_phase(id, "drain"), "drain");
   EXPECT_TRUE(serves(fleet, "v2"));
@@ -213,7 +208,7 @@ TEST(Deploy, ARollbackOvertakesADeployThatStillDrains) {
   auto slow = Connection::open(peer);
   ASSERT_TRUE(slow);
   ASSERT_TRUE(slow->send(request_text(peer, "GET", "/slow?ms=4000")));
-  pause_for(milliseconds(100));
+  ASSERT_TRUE(under_way(fleet, 1));
   Program deploy({program_path("fleetctl"), "--socket", fleet.api().unix_path, "deploy", fleet.pack({"v2"})}, {}, "",
                  "");
   ASSERT_TRUE(eventually(milliseconds(5000), [&] {
@@ -241,7 +236,7 @@ TEST(Deploy, ARequestLongerThanTheDrainLimitIsCutAndSaidSo) {
   auto connection = Connection::open(peer);
   ASSERT_TRUE(connection);
   ASSERT_TRUE(connection->send(request_text(peer, "GET", "/slow?ms=20000")));
-  pause_for(milliseconds(200));
+  ASSERT_TRUE(under_way(fleet, 1));
   const auto deployed = fleet.deploy({"v2"});
   EXPECT_TRUE(ended(deployed, kDone));
   EXPECT_GE(deployed.took.count(), 1000);

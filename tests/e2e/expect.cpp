@@ -43,6 +43,18 @@ AssertionResult settled(const Fleet& fleet, unsigned instances, const std::strin
   return AssertionSuccess();
 }
 
+AssertionResult under_way(const Fleet& fleet, int requests, const std::string& app) {
+  int in_flight = 0;
+  const bool right = eventually([&] {
+    in_flight = 0;
+    const auto seen = fleet.app(app);
+    for (const auto& instance : seen.at("instances")) in_flight += instance.at("in_flight").get<int>();
+    return in_flight == requests;
+  });
+  if (!right) return AssertionFailure() << in_flight << " requests are under way, not " << requests;
+  return AssertionSuccess();
+}
+
 AssertionResult lossless(const Verdict& verdict, const std::vector<std::string>& versions) {
   if (!verdict.text.empty()) return AssertionFailure() << verdict.text;
   for (const auto& version : versions) {

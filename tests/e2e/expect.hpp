@@ -37,6 +37,9 @@ std::string version_at(const Peer& peer);
 // Nothing lost, and the load really ran and saw these versions.
 ::testing::AssertionResult lossless(const Verdict& verdict, const std::vector<std::string>& versions);
 
+// So many requests are with instances of the app.
+::testing::AssertionResult under_way(const Fleet& fleet, int requests, const std::string& app = "shop");
+
 // How many demo servers this test has running, in or out of rotation.
 std::size_t servers_running();
 

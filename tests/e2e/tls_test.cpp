@@ -32,8 +32,7 @@ class CertificatesOnDisk : public ::testing::Test {
     return connection ? connection->certificate_name() : connection.error().text;
   }
   bool soon(const std::string& host, const std::string& name) const {
-    for (int i = 0; i < 100 && shown(host) != name; ++i) pause_for(milliseconds(100));
-    return shown(host) == name;
+    return eventually([&] { return shown(host) == name; });
   }
   std::string state_of_second() const { return fleet->status().at("certificates").at(1).at("state"); }
 
@@ -52,8 +51,7 @@ TEST_F(CertificatesOnDisk, AreTakenUpUnderLoadWithoutAReloadAndABadOneHarmsNobod
   traffic.flow();
 
   std::ofstream(file("second.example") + ".pem") << "nonsense";
-  for (int i = 0; i < 100 && state_of_second() != "former"; ++i) pause_for(milliseconds(100));
-  EXPECT_EQ(state_of_second(), "former");
+  EXPECT_TRUE(eventually([&] { return state_of_second() == "former"; }));
   EXPECT_EQ(shown("second.example"), "renewed");
   EXPECT_NE(fleet->ctl({"status"}).out.find("certificate former: " + file("second.example") + ".pem: holds no PEM"),
             std::string::npos);

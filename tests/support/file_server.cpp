@@ -41,7 +41,15 @@ FileServer::FileServer(std::string directory)
   thread_ = std::jthread([this] { accept_all(); });
 }
 
-FileServer::~FileServer() { over_ = true; }
+FileServer::~FileServer() {
+  over_ = true;
+  release();
+}
+
+void FileServer::release() {
+  held_ = false;
+  held_.notify_all();
+}
 
 std::string FileServer::url(const std::string& name) const {
   return "http://127.0.0.1:" + std::to_string(port_) + "/" + name;
@@ -79,7 +87,7 @@ void FileServer::serve(int socket) {
     return;
   }
   ++waiting_;
-  while (held_ && !over_) pause_for(milliseconds(5));
+  held_.wait(true);
   --waiting_;
   send_all(socket, std::string_view(bytes).substr(bytes.size() / 2));
 }

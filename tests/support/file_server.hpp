@@ -18,7 +18,7 @@ class FileServer {
 
   // While held, answers stop in the middle of the body.
   void hold() { held_ = true; }
-  void release() { held_ = false; }
+  void release();
   // Whether somebody waits in the middle of a body.
   bool someone_waits() const { return waiting_ > 0; }
 

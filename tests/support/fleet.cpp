@@ -132,13 +132,12 @@ Fleet::~Fleet() {
   for (const auto* crash : {"SIGABRT", "SIGSEGV", "SIGBUS", "SIGILL", "Sanitizer", "runtime error:"}) {
     EXPECT_EQ(logs.find(crash), std::string::npos) << "a program of fleet's crashed of itself: " << crash;
   }
-  for (int round = 0; round < 50; ++round) {
+  eventually(milliseconds(2000), [] {
     const auto table = os::processes();
     const auto mine = os::descendants(table, ::getpid());
     reap_orphans(mine);
-    if (os::signal_all(mine, SIGKILL) == 0) break;
-    pause_for(milliseconds(20));
-  }
+    return os::signal_all(mine, SIGKILL) == 0;
+  });
   if (::testing::Test::HasFailure()) report();
   if (std::getenv("FLEET_KEEP") == nullptr) {
     std::error_code ignored;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "os/process.hpp"
+#include "support/eventually.hpp"
 
 namespace fleet::test {
 
@@ -52,19 +53,6 @@ std::uint64_t pss_kib(pid_t);
 milliseconds cpu_time(pid_t);  // user + system, in clock ticks' resolution
 std::string command_line(pid_t);
 
-// Calls `done` every few milliseconds until it is true; false at the limit.
-template <class F>
-bool eventually(milliseconds limit, F&& done);
-
 void pause_for(milliseconds);
-
-template <class F>
-bool eventually(milliseconds limit, F&& done) {
-  for (const auto end = std::chrono::steady_clock::now() + limit;;) {
-    if (done()) return true;
-    if (std::chrono::steady_clock::now() >= end) return false;
-    pause_for(milliseconds(3));
-  }
-}
 
 }  // namespace fleet::test

@@ -4,12 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
-#include <thread>
 
 #include "os/atomic_file.hpp"
 #include "os/process_tree.hpp"
@@ -20,15 +18,6 @@ namespace fleet {
 bool readable(int fd, int timeout_ms) {
   pollfd waiting{fd, POLLIN, 0};
   return ::poll(&waiting, 1, timeout_ms) == 1;
-}
-
-bool eventually(const std::function<bool()>& so) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!so()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
 }
 
 bool exists(pid_t pid) {

@@ -10,9 +10,12 @@
 #include <vector>
 
 #include "os/process.hpp"
+#include "support/eventually.hpp"
 #include "wire/frame.hpp"
 
 namespace fleet {
+
+using test::eventually;
 
 class Connection {
  public:
@@ -61,8 +64,6 @@ class Shim : public ::testing::Test {
   bool ended_ = false;
 };
 
-// Until it is so, 10 s at most; for things that nobody announces.
-bool eventually(const std::function<bool()>& so);
 bool readable(int fd, int timeout_ms = 10000);
 bool exists(pid_t pid);
 
