@@ -1,5 +1,6 @@
 #include "route_text.hpp"
 
+#include "config/values.hpp"
 #include "text.hpp"
 
 namespace fleet::ctl {
@@ -18,10 +19,15 @@ std::string answer(const api::RouteView& route) {
   return text + ", by fleet";
 }
 
+std::string waits(const api::RouteView& route) {
+  if (route.waits == "held") return "for the end of the hold, in " + duration(route.waits_ms) + " at most";
+  return route.waits.empty() ? "" : "for an instance that takes it, " + duration(route.waits_ms) + " at most";
+}
+
 std::string limits(const api::RouteView& route) {
   std::string text;
   const auto add = [&](const std::string& what) { text += (text.empty() ? "" : ", ") + what; };
-  if (route.max_body != 0) add("bodies of " + byte_count(route.max_body));
+  if (route.max_body != 0) add("bodies of " + config::show_size(route.max_body));
   if (route.first_byte_timeout_ms.count() != 0) add("first byte in " + duration(route.first_byte_timeout_ms));
   if (route.idle_timeout_ms.count() != 0) add("idle for " + duration(route.idle_timeout_ms));
   if (route.tunnel_timeout_ms.count() != 0) add("tunnels idle for " + duration(route.tunnel_timeout_ms));
@@ -42,6 +48,7 @@ std::string route_text(const api::RouteView& route, const Style& style) {
   if (route.because != "nothing") line("because", route.because + (route.rule.empty() ? "" : " " + route.rule));
   const auto bad = route.status && *route.status >= 400;
   line("answer", answer(route), bad ? Colour::red : Colour::green);
+  line("waits", waits(route), Colour::yellow);
   for (const auto& target : route.targets) {
     line("target", target.instance + " of v" + std::to_string(target.release) + ", " + target.state);
   }

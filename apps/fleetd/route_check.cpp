@@ -78,18 +78,43 @@ void show_targets(api::RouteView& view, const Route& route) {
   }
 }
 
+void show_wait(api::RouteView& view, const Route& route, route::Logins::Time now) {
+  const auto held_for = route.held_until - std::chrono::duration_cast<milliseconds>(now.time_since_epoch());
+  const auto ready = [](const auto& target) { return target.state == "ready"; };
+  if (held_for.count() > 0) {
+    view.waits = "held";
+    view.waits_ms = held_for;
+  } else if (std::ranges::any_of(view.targets, ready)) {
+    return;
+  } else if (route.awaited && route.hold.timeout.count() > 0) {
+    view.waits = "no-target";
+    view.waits_ms = route.hold.timeout;
+  } else {
+    view.status = 503;
+    view.reason = "no-target";
+  }
+}
+
 class Changes final : public http::FieldSink {
  public:
-  explicit Changes(std::vector<std::string>& out) : out_(out) {}
-  void put(string_view name, string_view value) override { out_.push_back("add " + std::string(name).append(": ").append(value)); }
+  Changes(const route::CompiledEdits& edits, std::vector<std::string>& out) : edits_(edits), out_(out) {}
+  void put(string_view name, string_view value) override {
+    const auto same = [name](const std::string& taken) { return http::iequals(taken, name); };
+    const auto* what = std::ranges::any_of(edits_.taken, same) ? "set " : "add ";
+    out_.push_back(std::string(what).append(name).append(": ").append(value));
+  }
 
  private:
+  const route::CompiledEdits& edits_;
   std::vector<std::string>& out_;
 };
 
 void show_response_changes(api::RouteView& view, const route::CompiledRules& rules, const route::Values& values) {
-  for (const auto& taken : rules.response.taken) view.response_changes.push_back("remove " + taken);
-  Changes changes(view.response_changes);
+  for (const auto& taken : rules.response.taken) {
+    const auto same = [&](const auto& own) { return http::iequals(own.name, taken); };
+    if (std::ranges::none_of(rules.response.own, same)) view.response_changes.push_back("remove " + taken);
+  }
+  Changes changes(rules.response, view.response_changes);
   route::ResponseEdits(rules, values).add(changes);
 }
 
@@ -159,7 +184,6 @@ Result<api::RouteView> check_route(const RouteTable& table, const api::RouteQuer
   view.app = chosen.app;
   view.host = found->host;
   view.path = chosen.path;
-  show_targets(view, chosen);
   const auto* rules = found->rules == route::Index::kNone ? nullptr : &chosen.rules[found->rules];
   std::shared_ptr<const route::CompiledRules> compiled;
   if (rules != nullptr) {
@@ -180,10 +204,8 @@ Result<api::RouteView> check_route(const RouteTable& table, const api::RouteQuer
   if (decision.status == 0) {
     view.target = decision.target.empty() ? std::string(posed->head.target) : decision.target;
     show_request(view, *posed, compiled.get(), values, decision, text);
-    if (std::ranges::none_of(view.targets, [](const auto& target) { return target.state == "ready"; })) {
-      view.status = 503;
-      view.reason = "no-target";
-    }
+    show_targets(view, chosen);
+    show_wait(view, chosen, now);
   }
   return view;
 }

@@ -151,6 +151,19 @@ void check_routes(const AppConfig& app, const Node& table, Claims& claims, const
   }
 }
 
+void check_no_https_redirect(const AppConfig& app, const Node& table, const Context& context) {
+  const auto check = [](HttpsRedirect redirect, const Node& node, const Context& where) {
+    if (redirect == HttpsRedirect::off) return;
+    where.in("https_redirect").problem(node.where("https_redirect"), "there is no https listener (see [proxy] https)");
+  };
+  check(app.https_redirect, table, context);
+  const auto* routes = std::get_if<Array>(&child(table, "route").value);
+  for (std::size_t i = 0; routes != nullptr && i < app.routes.size(); ++i) {
+    const auto& route = app.routes[i];
+    check(route.https_redirect.value_or(HttpsRedirect::off), (*routes)[i], context.in("route " + quote(route.path)));
+  }
+}
+
 void check_app(const AppConfig& app, const Config& config, const Node& table, Claims& claims, const Context& context) {
   check_placeholders(app.command, app.listen, child(table, "command"), context.in("command"));
   const auto& health = child(table, "health");
@@ -163,10 +176,7 @@ void check_app(const AppConfig& app, const Config& config, const Node& table, Cl
   } else if (!hashes && !app.balancing.hash_by.empty()) {
     context.in("hash_by").problem(table.where("hash_by"), "has no effect without balance = \"hash\"");
   }
-  if (app.https_redirect != HttpsRedirect::off && config.proxy.https.empty()) {
-    context.in("https_redirect")
-        .problem(table.where("https_redirect"), "there is no https listener (see [proxy] https)");
-  }
+  if (config.proxy.https.empty()) check_no_https_redirect(app, table, context);
 }
 
 // Every instance runs, and one app at a time starts its next release besides.

@@ -267,12 +267,16 @@ void read_rewrites(const Node& node, Rules& rules, const Context& context) {
   }
 }
 
-struct PathKey {
-  std::string path;
-};
-const Keys<PathKey>& path_keys() {
-  static const Keys<PathKey> keys{
-      key("path", &PathKey::path, kUrlPath, "Prefix, of whole segments, below the app's own path. The longest counts.").required(),
+// What the app has in a place of its own.
+const Keys<Rules>& route_keys() {
+  static const Keys<Rules> keys{
+      key("path", &Rules::path, kUrlPath, "Prefix, of whole segments, below the app's own path. The longest counts.")
+          .required(),
+      key("https_redirect", &Rules::https_redirect, Maybe<OneOf<HttpsRedirect>>{},
+          "\"off\": a path that is served over plain HTTP, in an app that redirects; or the other way round.")
+          .otherwise("as in the app"),
+      key("rewrite_redirects", &Rules::rewrite_redirects, Maybe<Boolean>{}, "As in the app, for this path.")
+          .otherwise("as in the app"),
   };
   return keys;
 }
@@ -321,7 +325,7 @@ void read_routes(const Node& app_table, AppConfig& app, const Context& context) 
     return context.in("route").problem(node->at, "more than " + std::to_string(kMaxRoutes) + " of them");
   }
   static const Keys<Rules> keys = [] {
-    Keys<Rules> all{key("path", &Rules::path, kUrlPath, "").required()};
+    auto all = route_keys();
     all.insert(all.end(), rule_keys().begin(), rule_keys().end());
     return all;
   }();
@@ -368,7 +372,7 @@ std::vector<SectionReference> rule_reference() {
                         "first_byte_timeout, idle_timeout, tunnel_timeout, encoded_slash, and the tables request_headers, "
                         "response_headers, maintenance, errors, auth, access, hsts, cookies and rewrite may stand here as in "
                         "the app; what does not stand here is as in the app.",
-                        path_keys());
+                        route_keys());
   rewrite.heading = "[" + rewrite.heading + "]";
   route.heading = "[" + route.heading + "]";
   return {

@@ -214,11 +214,14 @@ namespace {
 constexpr std::pair<std::string_view, unsigned> kSizeUnits[] = {{"GiB", 30}, {"MiB", 20}, {"KiB", 10}, {"B", 0}};
 }
 
-std::string Size::show(T value) const {
-  if (value == 0) return "unlimited";
-  const auto divides = [&](const auto& unit) { return value % (T{1} << unit.second) == 0; };
+std::string show_size(std::uint64_t bytes) {
+  const auto divides = [&](const auto& unit) { return bytes % (std::uint64_t{1} << unit.second) == 0; };
   const auto& [unit, shift] = *std::ranges::find_if(kSizeUnits, divides);
-  return '"' + std::to_string(value >> shift) + std::string(unit) + '"';
+  return std::to_string(bytes >> shift).append(unit);
+}
+
+std::string Size::show(T value) const {
+  return value == 0 ? "unlimited" : '"' + show_size(value) + '"';
 }
 
 bool Size::read(const Node& node, T& out, const Context& context) const {

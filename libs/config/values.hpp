@@ -46,6 +46,8 @@ struct Duration {
   bool read(const Node&, T&, const Context&) const;
 };
 
+std::string show_size(std::uint64_t bytes);  // in the largest unit that divides it: "10MiB"
+
 // "64KiB", "10MiB", "1GiB": a whole number and one unit. 0 stands for no limit, where there is none by default.
 struct Size {
   using T = std::uint64_t;

@@ -81,9 +81,6 @@ struct TlsConfig {
   FLEET_FIELDS(TlsConfig, certificate, key, chain)
 };
 
-enum class HttpsRedirect : std::uint8_t { off, same_uri, home };
-FLEET_NAMES(HttpsRedirect, "off", "same-uri", "home")
-
 enum class AccessLog : std::uint8_t { json, combined, off };
 FLEET_NAMES(AccessLog, "json", "combined", "off")
 

@@ -36,10 +36,10 @@ FLEET_NAMES(Accepts, "everyone", "pinned", "nobody")
 
 struct RouteRelease {
   std::uint64_t release = 0;
-  std::uint32_t weight = 100;
+  std::uint32_t reserved = 100;  // nobody reads it; its place on the wire stays as peers of other versions know it
   Accepts accepts = Accepts::everyone;
   std::vector<Target> targets;
-  FLEET_FIELDS(RouteRelease, release, weight, accepts, targets)
+  FLEET_FIELDS(RouteRelease, release, reserved, accepts, targets)
 };
 
 constexpr milliseconds kForever = std::chrono::hours(24 * 365);

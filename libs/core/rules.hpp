@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,9 @@ struct CookieRules {
   FLEET_FIELDS(CookieRules, secure, domain, path)
 };
 
+enum class HttpsRedirect : std::uint8_t { off, same_uri, home };
+FLEET_NAMES(HttpsRedirect, "off", "same-uri", "home")
+
 // What %2F in a path is taken for.
 enum class EncodedSlash : std::uint8_t { separator, data, refuse };
 FLEET_NAMES(EncodedSlash, "separator", "data", "refuse")
@@ -89,9 +93,11 @@ struct Rules {
   Hsts hsts;
   CookieRules cookies;
   EncodedSlash encoded_slash = EncodedSlash::separator;
+  std::optional<HttpsRedirect> https_redirect;  // absent: as of the whole app
+  std::optional<bool> rewrite_redirects;        // likewise
   FLEET_FIELDS(Rules, path, strip_path, canonical_host, rewrites, request_headers, response_headers, max_body,
                first_byte_timeout, idle_timeout, tunnel_timeout, maintenance, errors, auth, access, hsts, cookies,
-               encoded_slash)
+               encoded_slash, https_redirect, rewrite_redirects)
 };
 
 }  // namespace fleet

@@ -30,13 +30,14 @@ string_view uri_of(const http::RequestHead& head) { return head.target == "*" ? 
 
 // Where there is a canonical host too it is one redirect, not two.
 bool to_https(const Place& place, const Asked& asked, Decision& out) {
-  if (asked.https || place.https_redirect == HttpsRedirect::off) return false;
+  const auto kind = place.rules == nullptr ? place.https_redirect : place.rules->https_redirect.value_or(place.https_redirect);
+  if (asked.https || kind == HttpsRedirect::off) return false;
   const auto authority = http::split_authority(asked.head.authority);
   if (!authority) return false;
   std::string location = "https://";
   location += place.rules == nullptr || place.rules->canonical_host.empty() ? authority->host : place.rules->canonical_host;
   if (asked.https_port != 443) location += ":" + std::to_string(asked.https_port);
-  location += place.https_redirect == HttpsRedirect::home ? string_view("/") : uri_of(asked.head);
+  location += kind == HttpsRedirect::home ? string_view("/") : uri_of(asked.head);
   out = redirect(moved(asked.head.method), std::move(location), Because::https_redirect);
   return true;
 }

@@ -21,7 +21,7 @@ namespace fleet::route {
 // Where a request has been found to belong.
 struct Place {
   std::string_view app;
-  HttpsRedirect https_redirect = HttpsRedirect::off;
+  HttpsRedirect https_redirect = HttpsRedirect::off;  // unless the rules say otherwise
   const CompiledRules* rules = nullptr;  // null: there are none
   std::string_view host;                 // as matching_host() makes it
   MatchingPath path;                     // with EncodedSlash::separator

@@ -135,6 +135,8 @@ Result<std::shared_ptr<const CompiledRules>> compile(const Rules& rules, Files& 
   made->hsts = hsts_of(rules.hsts);
   made->cookies = rules.cookies;
   made->encoded_slash = rules.encoded_slash;
+  made->https_redirect = rules.https_redirect;
+  made->rewrite_redirects = rules.rewrite_redirects;
   return std::shared_ptr<const CompiledRules>(std::move(made));
 }
 

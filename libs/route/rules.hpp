@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -74,6 +75,8 @@ struct CompiledRules {
   std::string hsts;         // the field's value; empty: none
   CookieRules cookies;
   EncodedSlash encoded_slash = EncodedSlash::separator;
+  std::optional<HttpsRedirect> https_redirect;  // absent: as of the whole app
+  std::optional<bool> rewrite_redirects;        // likewise
 
   // The page for an answer of this status, or null.
   const std::string* page(int status) const;

@@ -11,7 +11,7 @@ using std::string_view;
 
 constexpr std::size_t kMaxUsers = 1000, kMaxName = 255, kMaxPassword = 256;
 constexpr unsigned kMaxRounds = 20'000, kMaxCost = 7;
-constexpr string_view kRight = "make it with: htpasswd -B -C 7, or mkpasswd -m sha-256";
+constexpr string_view kRight = "make it anew: htpasswd -B -C 7, or mkpasswd -m sha-256";
 
 auto wrong(std::string why) { return fail(ErrorKind::usage, std::move(why)); }
 
@@ -35,7 +35,8 @@ Result<std::uint32_t> cost_of_bcrypt(string_view hash) {
   const auto cost = hash.size() == 60 && hash[6] == '$' ? number(hash.substr(4, 2)) : std::nullopt;
   if (!cost || *cost < 4 || *cost > 31 || !is_crypt_text(hash.substr(7))) return wrong("not a whole bcrypt hash");
   if (*cost > kMaxCost) {
-    return wrong("bcrypt of cost " + std::to_string(*cost) + " would hold up all requests (" + std::string(kRight) + ")");
+    return wrong("bcrypt of cost " + std::to_string(*cost) + " would hold up all requests, at most " + std::to_string(kMaxCost) +
+                 " will do (" + std::string(kRight) + ")");
   }
   return std::uint32_t{55} << *cost;
 }

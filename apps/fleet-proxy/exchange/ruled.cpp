@@ -41,6 +41,7 @@ void Ruled::write_request(http::Writer& out, const http::RequestHead& head, cons
 
 void Ruled::shape(http::ResponseRewrite& rewrite) const {
   if (edits_) rewrite.edits = &*edits_;
+  if (rules_) rewrite.redirects = rules_->rewrite_redirects.value_or(rewrite.redirects);
   if (stripped()) rewrite.prefix = rules_->prefix;
 }
 

@@ -19,7 +19,8 @@ void echo(OriginConnection& connection) {
   while (connection.read_request(request)) {
     const auto path = request.line().substr(request.line().find(' ') + 2);
     const int status = std::isdigit(static_cast<unsigned char>(path[0])) != 0 ? std::stoi(path) : 200;
-    const std::string fields = status == 302 ? "Location: /login\r\n" : status == 401 ? "WWW-Authenticate: Own\r\n" : "";
+    const std::string fields = status == 307   ? "Location: http://shop.test/in\r\n"
+                               : status == 302 ? "Location: /login\r\n" : status == 401 ? "WWW-Authenticate: Own\r\n" : "";
     if (!connection.answer(request.head + "\r\n" + request.body, "Server: old\r\nSet-Cookie: a=b; Path=/in\r\n" + fields, status)) return;
   }
 }
@@ -75,6 +76,26 @@ TEST_F(Routing, StripsAPathAndGivesRedirectsItBack) {
   EXPECT_THAT(got.body, Not(HasSubstr("/evil")));
   EXPECT_EQ(client->get("/api/302").field("Location"), "/api/login");
   EXPECT_EQ(client->get("/302").field("Location"), "/login");
+}
+
+TEST_F(Routing, PathsDifferInRedirectsToHttpsAndInWhetherTheApplicationsBecomeHttps) {
+  auto kept = at("/kept"), plain = at("/plain"), home = at("/home");
+  kept.rewrite_redirects = false;
+  kept.strip_path = plain.strip_path = true;
+  plain.https_redirect = HttpsRedirect::off;
+  home.https_redirect = HttpsRedirect::home;
+  auto route = route_to({{"a", origin.port()}});
+  route.https_redirect = HttpsRedirect::same_uri;
+  route.rules = {kept, plain, home};
+  worker.start(slot, {route});
+  Client over_tls(slot.https, Client::Tls{"shop.test"}), over_http(slot.http);
+  EXPECT_EQ(over_tls.get("/307", "shop.test").field("Location"), "https://shop.test/in");
+  EXPECT_EQ(over_tls.get("/plain/307", "shop.test").field("Location"), "https://shop.test/plain/in");
+  EXPECT_EQ(over_tls.get("/kept/307", "shop.test").field("Location"), "http://shop.test/in");
+  EXPECT_EQ(over_http.get("/plain/200").status, 200);
+  EXPECT_THAT(over_http.get("/kept/x").field("Location"), testing::EndsWith("/kept/x"));
+  EXPECT_EQ(over_http.get("/kept/x").status, 301);
+  EXPECT_THAT(over_http.get("/home/x").field("Location"), Not(HasSubstr("home")));
 }
 
 TEST_F(Routing, EditsFieldsBothWays) {

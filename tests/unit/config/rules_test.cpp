@@ -16,6 +16,7 @@ Environment with_files() {
   environment.read_file = [](const std::string& path, std::size_t) -> Result<std::string> {
     if (path == "/etc/fleet/404.html") return "<h1>nothing here</h1>";
     if (path == "/etc/fleet/users") return "ann:" + kHash + "\n";
+    if (path == "/etc/fleet/slow") return "ann:$2y$10$" + std::string(53, 'a') + "\n";
     if (path == "/etc/fleet/weak") return "\nann:{SHA}x\n";
     return fail("cannot read: No such file or directory");
   };
@@ -26,6 +27,8 @@ TEST(Rules, OfAPathAreThoseOfTheAppButForWhatItSays) {
   const auto config = parse(R"(
 [[app.shop.route]]
 path = "/shop/public"
+https_redirect = "off"
+rewrite_redirects = false
 auth.enabled = false
 max_body = "1GiB"
 
@@ -82,6 +85,7 @@ status = 302
   ASSERT_EQ(app.routes.size(), 2u);
   auto expected = own;
   expected.path = "/shop/public", expected.auth.enabled = false, expected.max_body = 1u << 30;
+  expected.https_redirect = HttpsRedirect::off, expected.rewrite_redirects = false;
   EXPECT_EQ(app.routes[0], expected);
   expected = own;
   expected.path = "/shop/api", expected.strip_path = true, expected.rewrites.clear();
@@ -150,6 +154,9 @@ const Case kCases[] = {
     {"MaintenanceExempt", "maintenance.exempt = [\"10.0.0.1/8\"]", "3:23: app \"shop\": maintenance.exempt: "},
     {"UsersMissing", "auth.users = \"nobody\"", "3:14: app \"shop\": auth.users: \"/etc/fleet/nobody\": cannot read"},
     {"UsersWeak", "auth.users = \"weak\"", "3:14: app \"shop\": auth.users: \"/etc/fleet/weak\": line 2: this kind of hash is guessed too"},
+    {"UsersSlow", "auth.users = \"slow\"",
+     "3:14: app \"shop\": auth.users: \"/etc/fleet/slow\": line 1: bcrypt of cost 10 would hold up all requests, at most 7 will do "
+     "(make it anew: htpasswd -B -C 7, or mkpasswd -m sha-256)"},
     {"Realm", "auth.realm = 'a\"b'", "3:14: app \"shop\": auth.realm: "},
     {"Allow", "access.allow = [\"nowhere\"]", "3:17: app \"shop\": access.allow: "},
     {"CookiePath", "cookies.path = { \"x\" = \"/\" }", "3:24: app \"shop\": cookies.path.\"x\": is no path"},
@@ -164,6 +171,8 @@ const Case kCases[] = {
      "3:18: app \"shop\": any host with path \"/a\" belongs to app \"blog\" already (line 6)"},
     {"RouteKey", "route = [{path = \"/a\", hosts = []}]", "3:24: app \"shop\": route \"/a\": unknown key \"hosts\""},
     {"RouteProblem", "route = [{path = \"/a\", auth.users = \"nobody\"}]", "3:37: app \"shop\": route \"/a\".auth.users: "},
+    {"RouteToNowhere", "route = [{path = \"/a\", https_redirect = \"home\"}]",
+     "3:41: app \"shop\": route \"/a\".https_redirect: there is no https listener (see [proxy] https)"},
     {"RouteTables", "route = 1", "3:9: app \"shop\": route: expected [[...route]] tables, not an integer"},
 };
 INSTANTIATE_TEST_SUITE_P(Cases, RuleProblem, testing::ValuesIn(kCases), [](const auto& one) { return std::string(one.param.name); });

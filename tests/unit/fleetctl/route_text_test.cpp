@@ -19,7 +19,7 @@ TEST(RouteText, TellsWhoseItIsWhatDecidedAndWhatIsSent) {
   route.targets = {{"shop-v42-7", 42, "ready"}};
   route.request_head = {"GET /new/x HTTP/1.1"};
   route.response_changes = {"remove Server"};
-  route.max_body = 10'000'000;
+  route.max_body = 10u << 20;
   route.idle_timeout_ms = milliseconds(5000);
   EXPECT_EQ(route_text(route, {}),
             "GET https://shop.example/old/x\n"
@@ -30,7 +30,17 @@ TEST(RouteText, TellsWhoseItIsWhatDecidedAndWhatIsSent) {
             "  target    shop-v42-7 of v42, ready\n"
             "  request   GET /new/x HTTP/1.1\n"
             "  response  remove Server\n"
-            "  limits    bodies of 10 MB, idle for 5.0 s\n");
+            "  limits    bodies of 10MiB, idle for 5.0 s\n");
+}
+
+TEST(RouteText, TellsWhatTheRequestWouldWaitFor) {
+  api::RouteView route;
+  route.app = "shop";
+  route.waits = "held";
+  route.waits_ms = milliseconds(29'000);
+  EXPECT_NE(route_text(route, {}).find("  waits     for the end of the hold, in 29 s at most\n"), std::string::npos);
+  route.waits = "no-target";
+  EXPECT_NE(route_text(route, {}).find("  waits     for an instance that takes it, 29 s at most\n"), std::string::npos);
 }
 
 TEST(RouteText, TellsWhatFleetAnswersItself) {

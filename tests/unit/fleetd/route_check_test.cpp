@@ -73,6 +73,7 @@ TEST_F(RouteCheck, ShowsWhatFleetAnswersItself) {
   EXPECT_EQ(got.status, 301u);
   EXPECT_EQ(got.location, "https://shop.example:8443/x");
   EXPECT_EQ(got.because, "https_redirect");
+  EXPECT_TRUE(got.targets.empty()) << "none gets it";
   got = of("https://shop.example/api/out");
   EXPECT_EQ(got.status, 302u);
   EXPECT_EQ(got.rule, "#2 ^/api/out -> https://else.example/");
@@ -92,6 +93,37 @@ TEST_F(RouteCheck, ShowsWhatFleetAnswersItself) {
   EXPECT_EQ(of("https://shop.example/", "POST", "Content-Length: 1\nTransfer-Encoding: chunked").reason, "conflicting-lengths");
   EXPECT_EQ(of("https://shop.example").target, "/");
   EXPECT_EQ(of("https://shop.example?q").target, "/?q");
+}
+
+TEST_F(RouteCheck, ShowsWhatARequestWouldWaitFor) {
+  auto asked = table();
+  auto& shop = asked.routes[0];
+  const auto check = [&](std::chrono::seconds now) {
+    const auto view = check_route(asked, {"https://shop.example/", "GET", "10.0.0.1", ""}, 443, logins, route::Logins::Time(now));
+    EXPECT_TRUE(view);
+    return view.value_or(api::RouteView{});
+  };
+  shop.held_until = milliseconds(70'000);
+  EXPECT_EQ(check(std::chrono::seconds(60)).waits, "held");
+  EXPECT_EQ(check(std::chrono::seconds(60)).waits_ms, milliseconds(10'000));
+  EXPECT_EQ(check(std::chrono::seconds(70)).waits, "");
+  shop.releases[0].targets[0].state = TargetState::resting;
+  EXPECT_EQ(check(std::chrono::seconds(70)).status, 503u) << "none is to come";
+  shop.awaited = true;
+  EXPECT_EQ(check(std::chrono::seconds(70)).status, std::nullopt);
+  EXPECT_EQ(check(std::chrono::seconds(70)).waits, "no-target");
+  EXPECT_EQ(check(std::chrono::seconds(70)).waits_ms, shop.hold.timeout);
+  shop.hold.timeout = milliseconds(0);
+  EXPECT_EQ(check(std::chrono::seconds(70)).reason, "no-target");
+}
+
+TEST_F(RouteCheck, TellsFieldsThatAreSetFromThoseAdded) {
+  auto asked = table();
+  asked.routes[0].rules[0].response_headers.set = {{"server", "me"}};
+  asked.routes[0].rules[0].response_headers.add = {{"X-B", "1"}};
+  const auto got = check_route(asked, {"http://shop.example/api", "GET", "10.0.0.1", ""}, 443, logins, {});
+  ASSERT_TRUE(got);
+  EXPECT_THAT(got->response_changes, testing::UnorderedElementsAre("set server: me", "add X-B: 1"));
 }
 
 TEST_F(RouteCheck, RefusesWhatIsNoRequest) {

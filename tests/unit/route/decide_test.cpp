@@ -76,6 +76,16 @@ TEST_F(Decide, SendsToHttpsAndToTheCanonicalHostAtOnce) {
   EXPECT_EQ(of("/a?b").location, "https://www.shop.example/");
 }
 
+TEST_F(Decide, APathMayRedirectToHttpsUnlikeItsApp) {
+  https_redirect = HttpsRedirect::same_uri;
+  rules.https_redirect = HttpsRedirect::off;
+  EXPECT_EQ(of("/.well-known/acme-challenge/x").status, 0);
+  rules.https_redirect = HttpsRedirect::home;
+  EXPECT_EQ(of("/a").location, "https://shop.example/");
+  https_redirect = HttpsRedirect::off;
+  EXPECT_EQ(of("/a").location, "https://shop.example/");
+}
+
 TEST_F(Decide, RewritesOnceAndByTheFirstRuleThatMatches) {
   rewrite("^/old/(.*)$", "/new/$1");
   rewrite("^/new/(.*)$", "/old/$1");

@@ -31,7 +31,7 @@ TEST(Users, NamesTheLineOfWhatItRefuses) {
       {"\n:x", "line 2: not user:hash"},
       {"a\tb\x01:x", "line 1: not user:hash"},
       {"ann:" + kSha256 + "\nann:" + kSha256, "line 2: that user is there twice"},
-      {"ann:secret", "line 1: not a hash that fleet knows (make it with: htpasswd"},
+      {"ann:secret", "line 1: not a hash that fleet knows (make it anew: htpasswd"},
       {"ann:$apr1$x$y", "line 1: this kind of hash is guessed too fast"},
       {"ann:{SHA}x", "guessed too fast"},
       {"ann:$y$j9T$x$y", "yescrypt takes too much memory here"},
