@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <sstream>
 #include <thread>
 
 #include "expect.hpp"
@@ -135,11 +136,26 @@ TEST(AccessLog, GoesOnInANewFileWhenLogrotateHasMovedItWithAReloadOrWithout) {
   }));
   EXPECT_EQ(read_whole(path).find("/?before"), std::string::npos);
 
+  // Who follows it sees all of that.
+  const auto out = fleet.root() + "/followed";
+  Program follower({program_path("fleetctl"), "--socket", fleet.api().unix_path, "logs", "--access", "shop", "-f", "-n", "1"}, {}, out, "");
+  EXPECT_TRUE(logged(out, "/?after"));
   std::filesystem::rename(path, path + "-20261124");  // and without being told
   EXPECT_TRUE(eventually(milliseconds(15000), [&] {
     (void)fetch(fleet.http(), "GET", "/?later");
     return read_whole(path).find("/?later") != std::string::npos;
   }));
+  (void)fetch(fleet.http(), "GET", "/?last");
+  EXPECT_TRUE(logged(out, "/?last"));
+  follower.signal(SIGINT);
+  EXPECT_EQ(follower.wait(milliseconds(5000)), 130);
+  std::istringstream lines(read_whole(out));
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    const auto entry = Json::parse(line, nullptr, false);
+    EXPECT_TRUE(entry.is_object() && entry.at("app") == "shop") << line;
+  }
+  EXPECT_GE(count, 3);
 }
 
 }  // namespace
