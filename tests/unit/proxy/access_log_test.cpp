@@ -6,9 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <regex>
+#include <set>
+#include <sstream>
 
 namespace fleet::proxy {
 namespace {
@@ -59,6 +62,27 @@ TEST(AccessLog, SaysWhatIsOutOfTheOrdinaryOnlyWhereItIs) {
   EXPECT_EQ(line["user_agent"], "curl/8");
   EXPECT_EQ(line["referer"], "https://a/");
   EXPECT_EQ(line["user"], "eve");
+}
+
+TEST(AccessLog, HasNoNameThatTheManPageDoesNotExplain) {
+  auto entry = some_entry();
+  entry.retries = 2, entry.held = microseconds(1500), entry.tls = "TLSv1.3", entry.error = "upstream-closed";
+  entry.user_agent = "curl/8", entry.referer = "https://a/", entry.user = "eve";
+  std::stringstream read;
+  read << std::ifstream(FLEET_SOURCE_DIR "/deploy/man/fleet-proxy.8").rdbuf();
+  std::set<std::string> explained, written;
+  bool within = false;
+  for (std::string line; std::getline(read, line);) {
+    if (line.starts_with(".SH")) within = line == ".SH ACCESS LOG";
+    if (!within || !line.starts_with(".B ") || line.find("access_log") != line.npos) continue;
+    std::stringstream names(line.substr(3));
+    for (std::string name; names >> name;) explained.insert(name.substr(0, name.find(',')));
+  }
+  for (const auto& line : {json_of(entry), gap_line(fleet::AccessLog::json, "shop", 1, kThen)}) {
+    const auto object = nlohmann::json::parse(line);
+    for (const auto& [name, value] : object.items()) written.insert(name);
+  }
+  EXPECT_EQ(explained, written);
 }
 
 TEST(AccessLog, WritesTheCombinedFormat) {
