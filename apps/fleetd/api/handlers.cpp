@@ -142,6 +142,7 @@ Reply get_logs(Backend& backend, Request request) {
   CO_TRY(const bool follow, request.flag("follow"));
   CO_TRY(query.access, request.flag("access"));
   if (query.access && query.release) co_return fail(ErrorKind::usage, "query: release: an access log is of all releases");
+  query.cursor = request.query["cursor"];
   query.lines = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(lines.value_or(kUsualLines), 1, kMaxLines));
   const std::string app = request.params["app"];
   CO_TRY(LogsView logs, backend.logs(app, query));

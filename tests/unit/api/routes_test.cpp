@@ -283,6 +283,12 @@ TEST_F(RoutesTest, FollowsLogsFromWhereTheFirstPageEnded) {
   EXPECT_THAT(backend.asked, ElementsAre("logs shop 5 ", "logs shop 5 c1"));
 }
 
+TEST_F(RoutesTest, GoesOnInLogsFromACursor) {
+  ask(request("GET", "/v1/apps/shop/logs?cursor=1%3D2:3"));
+  ask(request("GET", "/v1/apps/shop/logs?access&cursor=-"));
+  EXPECT_THAT(backend.asked, ElementsAre("logs shop 100 1=2:3", "access log shop 100 -"));
+}
+
 TEST_F(RoutesTest, FollowsAnAccessLogToo) {
   backend.next_logs = LogsView{{{"", 0, "{\"status\":200}"}}, "c1"};
   Request asked = request("GET", "/v1/apps/shop/logs?lines=5&follow&access");
