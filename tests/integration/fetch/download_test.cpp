@@ -5,6 +5,7 @@
 #include "archives.hpp"
 #include "fetch_test.hpp"
 #include "server.hpp"
+#include "support/eventually.hpp"
 
 namespace fleet::test {
 namespace {
@@ -295,7 +296,7 @@ TEST_F(DownloadTest, SweepsNoOtherFetchThatIsAtWork) {
   });
   const Server quick(serve_build);
   Fetcher first(job(slow.url("/x")), env_);
-  while (slow.requests().empty()) std::this_thread::sleep_for(1ms);
+  ASSERT_TRUE(eventually([&] { return !slow.requests().empty(); }));
   release_ = root_ + "/releases/2";
   EXPECT_TRUE(run(quick.url("/x")).done);
   other_is_done.set_value();
@@ -318,7 +319,7 @@ TEST_F(DownloadTest, EndsWithTheLinkAndLeavesNothing) {
 TEST_F(DownloadTest, EndsBySigtermAndLeavesNothing) {
   const Server server([](const Request&, Connection& to) { to.wait_until_client_leaves(); });
   Fetcher fetcher(job(server.url("/x")), env_);
-  while (server.requests().empty()) std::this_thread::sleep_for(1ms);
+  ASSERT_TRUE(eventually([&] { return !server.requests().empty(); }));
   EXPECT_THAT(releases(), ElementsAre(::testing::StartsWith("1.tmp-")));
   fetcher.signal(SIGTERM);
   EXPECT_EQ(fetcher.wait(), 1);

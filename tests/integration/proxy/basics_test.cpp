@@ -117,9 +117,7 @@ TEST(Proxy, WritesALineForEachRequestIntoTheAppsLog) {
   WorkerProcess worker;
   worker.start(slot, {route_to({{"a", origin.port()}})});
   Client(slot.https, Client::Tls{"shop.test"}).post("/p?q", "12345");
-  std::string log;
-  while ((log = worker.access_log()).empty()) {
-  }
+  const auto log = worker.logged("\n");
   EXPECT_EQ(log.find("{\"ts\":\""), 0u);
   for (const char* fact : {"\"app\":\"shop\"", "\"release\":1", "\"target\":\"a\"", "\"client\":\"127.0.0.1\"",
                            "\"method\":\"POST\"", "\"host\":\"shop.test\"", "\"path\":\"/p?q\"", "\"status\":200",

@@ -38,11 +38,7 @@ std::list<Client> ask(const Slot& slot, int count) {
 
 // Until the worker says that so many wait.
 bool waits_for(WorkerProcess& worker, std::uint32_t count) {
-  for (int i = 0; i < 500; ++i) {
-    if (worker.stats().held == count) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return false;
+  return worker.comes_to([&](const wire::Stats& stats) { return stats.held == count; });
 }
 
 TEST(ProxyHold, WaitsForAnAppWithoutAnyInstance) {
@@ -240,12 +236,7 @@ TEST(ProxyHold, SaysInTheLogHowLongARequestWaited) {
   ASSERT_TRUE(waits_for(worker, 1));
   worker.publish({awaited({{"a", origin.port()}})});
   clients.front().read_answer();
-  std::string log;
-  for (int i = 0; i < 300 && log.empty(); ++i) {
-    std::this_thread::sleep_for(10ms);
-    log = worker.access_log();
-  }
-  EXPECT_NE(log.find("held"), std::string::npos) << log;
+  worker.logged("held");
 }
 
 }  // namespace

@@ -219,6 +219,9 @@ TEST_F(ProxyHttp2Limits, W8AnswersAClientThatHasEndedItsSide) {
 }
 
 TEST_F(ProxyHttp2Limits, HoldsLittleForIdleConnections) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer keeps what was freed, and room around everything";
+#endif
   serve(always("ok"));
   std::list<Http2Client> clients;
   for (int i = 0; i < 20; ++i) clients.emplace_back(slot.https).fetch(Http2Client::get("/"));

@@ -10,6 +10,7 @@
 
 #include "client.hpp"
 #include "origin.hpp"
+#include "support/eventually.hpp"
 #include "worker_process.hpp"
 
 namespace fleet::test {
@@ -146,8 +147,7 @@ TEST(SlowClients, T_AReaderThatStopsIsGivenUp) {
   Client client(setup.slot.http);
   client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n");
   EXPECT_FALSE(client.read_some().empty());
-  for (int i = 0; i < 100 && setup.worker.stats().targets.at(0).in_flight > 0; ++i) std::this_thread::sleep_for(50ms);
-  EXPECT_EQ(setup.worker.stats().targets.at(0).in_flight, 0u);
+  EXPECT_TRUE(setup.worker.comes_to([](const auto& stats) { return stats.targets.at(0).in_flight == 0; }));
 }
 
 TEST(Settings, T_HeadsAreLimitedAsConfigured) {
@@ -197,7 +197,7 @@ TEST(Connections, T_OneAddressHasAtMostItsShare) {
   EXPECT_TRUE(tls.at_end());  // before any handshake
   EXPECT_EQ(setup.worker.stats().over_address_limit, 2u);
   first.reset();
-  while (setup.worker.stats().connections > 1) std::this_thread::sleep_for(5ms);
+  ASSERT_TRUE(setup.worker.comes_to([](const auto& stats) { return stats.connections == 1; }));
   EXPECT_EQ(Client(setup.slot.http).get("/").status, 200);
   EXPECT_EQ(second.get("/").status, 200);
 }
@@ -232,7 +232,7 @@ TEST(Connections, T_WhenAllAreBusyNewOnesWaitUntilOneIsNot) {
   });
   Client first(setup.slot.http), second(setup.slot.http);
   for (auto* client : {&first, &second}) client->send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n");
-  while (setup.origin.connections() < 2) std::this_thread::sleep_for(5ms);
+  ASSERT_TRUE(eventually([&] { return setup.origin.connections() == 2; }));
   Client third(setup.slot.http);
   third.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n");
   EXPECT_TRUE(third.quiet(300));
@@ -262,13 +262,12 @@ TEST(Connections, T_WithoutDescriptorsNewOnesAreTurnedAwayAndTheOthersServed) {
   std::deque<Client> busy;  // each within a head, hence not to be closed for others
   while (setup.worker.stats().turned_away < 5 && busy.size() < 200) {
     busy.emplace_back(setup.slot.http).send("GET / HTTP/1.1\r\n");
-    std::this_thread::sleep_for(5ms);
   }
   EXPECT_TRUE(busy.back().at_end());
   served.send("Host: shop.test\r\n\r\n");
   EXPECT_EQ(served.read_answer().status, 200);
   busy.clear();
-  while (setup.worker.stats().connections > 1) std::this_thread::sleep_for(5ms);
+  ASSERT_TRUE(setup.worker.comes_to([](const auto& stats) { return stats.connections == 1; }));
   forbid_descriptors(setup.worker.pid(), 20);
   EXPECT_EQ(Client(setup.slot.http).get("/").status, 200);
 }

@@ -12,6 +12,7 @@
 #include "client.hpp"
 #include "http2_client.hpp"
 #include "origin.hpp"
+#include "support/eventually.hpp"
 #include "worker_process.hpp"
 
 namespace fleet::test {
@@ -73,12 +74,9 @@ class LogTarget {
   }
   // Waits until `part` is there.
   std::string with(const std::string& part) const {
-    for (int i = 0; i < 1000; ++i) {
-      if (const auto all = text(); all.find(part) != all.npos) return all;
-      ::usleep(10'000);
-    }
-    ADD_FAILURE() << part << " is not in " << text();
-    return text();
+    std::string all;
+    EXPECT_TRUE(eventually([&] { return (all = text()).find(part) != all.npos; })) << part << " is not in " << all;
+    return all;
   }
 
  private:
@@ -299,7 +297,9 @@ TEST(Seeing, CountsTheBytesOfOurOwnAnswers) {
   EXPECT_EQ(logged("/moved"), moved);
   client.get("/fail");
   EXPECT_EQ(logged("/fail"), 14u);
-  Client(slot.http).send("HEAD /moved?head HTTP/1.1\r\nHost: shop.test\r\n\r\n");
+  Client head(slot.http);
+  head.send("HEAD /moved?head HTTP/1.1\r\nHost: shop.test\r\n\r\n");
+  EXPECT_EQ(head.read_answer(true).status, 302);
   EXPECT_EQ(logged("/moved?head"), 0u);
 
   Http2Client http2(slot.https);

@@ -10,14 +10,16 @@
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 #include "os/unix_socket.hpp"
+#include "support/eventually.hpp"
 
 namespace fleet::test {
 namespace {
@@ -234,16 +236,12 @@ bool WorkerProcess::nothing_of(std::uint16_t type, int ms) {
 }
 
 int WorkerProcess::wait_exit() {
-  const auto until = Clock::now() + std::chrono::seconds(10);
-  while (Clock::now() < until) {
-    int status = 0;
-    if (::waitpid(pid_, &status, WNOHANG) == pid_) {
-      pid_ = -1;
-      return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return -1;
+  const os::Fd ended(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+  pollfd waiting{ended.get(), POLLIN, 0};
+  int status = 0;
+  if (::poll(&waiting, 1, 10'000) != 1 || ::waitpid(pid_, &status, 0) != pid_) return -1;
+  pid_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 long WorkerProcess::status_number(const char* key) const {
@@ -265,6 +263,17 @@ std::string WorkerProcess::access_log() const {
     text.append(part, static_cast<std::size_t>(got));
   }
   return text;
+}
+
+std::string WorkerProcess::logged(const std::string& part) const {
+  std::string log;
+  EXPECT_TRUE(eventually([&] { return (log = access_log()).find(part) != std::string::npos; }))
+      << part << " is not in " << log;
+  return log;
+}
+
+bool WorkerProcess::comes_to(const std::function<bool(const wire::Stats&)>& satisfied) {
+  return eventually([&] { return satisfied(stats()); });
 }
 
 }  // namespace fleet::test

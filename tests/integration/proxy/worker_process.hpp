@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -67,6 +68,9 @@ class WorkerProcess {
   int wait_exit();                            // exit code, -1 after 10 s
   long status_number(const char* key) const;  // of /proc/PID/status; memory in KiB
   std::string access_log() const;             // of app "shop", so far
+  std::string logged(const std::string& part) const;  // it, once this is in it; a test failure if it never is
+  // Whether what it counts comes to satisfy this, within 10 s.
+  bool comes_to(const std::function<bool(const wire::Stats&)>& satisfied);
   std::uint64_t generation = 0;
   ProxySettings settings;  // sent with each table
 
