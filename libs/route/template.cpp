@@ -82,7 +82,11 @@ Result<Template> Template::parse(string_view text, Use use, int groups) {
       made.uses_host_ |= name == "host";
       made.drops_query_ |= name == "uri";  // has it
       const auto known = std::ranges::find(kNames, name, &std::pair<string_view, Variable>::first);
-      if (known == kNames.end()) return wrong("$" + std::string(name) + ": no such variable");
+      if (known == kNames.end()) {
+        const auto end = std::min(text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_0123456789"), text.size());
+        return wrong("$" + std::string(name).append(text.substr(0, end)) +
+                     ": no such variable (there are $host $scheme $uri $client $app)");
+      }
       made.parts_.push_back({known->second, {}, 0, place});
     }
   }

@@ -117,6 +117,7 @@ Task<> Http2Stream::run() {
     if (!ending_ && !output_ended_) end(nullptr);  // a tunnel that we have closed
   }
   co_await wait_for_output();
+  co_await linger();
   finish(output_ended_);
 }
 
@@ -131,6 +132,18 @@ Task<> Http2Stream::wait_for_output() {
     if (source_.size() != before) until = Clock::now() + limits.client_idle;
     own_deadline.set(until);
     arm(true);
+    if (!own_wakeup.take_pending()) co_await own_wakeup.sleep();
+  }
+}
+
+// W1, of one stream: there are clients (curl 7.88) that lose an answer which a reset follows at once, though it may. What
+// they still send goes nowhere, and no window opens for it.
+Task<> Http2Stream::linger() {
+  drop_body();
+  unread_ = true;
+  const auto until = Clock::now() + connection_.proxy().limits.lingering;
+  own_deadline.set(until);
+  while (output_ended_ && !input_ended_ && !closed_ && !peer.cut && Clock::now() < until) {
     if (!own_wakeup.take_pending()) co_await own_wakeup.sleep();
   }
 }
@@ -175,7 +188,7 @@ bool Http2Stream::add_trailer(std::string_view name, std::string_view value) {
 }
 
 void Http2Stream::add_body(std::string_view bytes) {
-  if (stage == Stage::done || gone_) {
+  if (stage == Stage::done || gone_ || unread_) {
     nghttp2_session_consume_connection(connection_.session(), bytes.size());
     return;
   }

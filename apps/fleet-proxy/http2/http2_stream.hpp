@@ -76,6 +76,7 @@ class Http2Stream final : private Http2Sleeper,
 
  private:
   Task<> wait_for_output();
+  Task<> linger();
   void refuse(const OwnAnswer& refusal);
   void finish(bool whole);
   void reset(std::uint32_t code);
@@ -90,6 +91,7 @@ class Http2Stream final : private Http2Sleeper,
   Buffer body_;
   std::string trailers_;
   bool input_ended_ = false, no_body_ = false, news_ = false;
+  bool unread_ = false;  // what still comes of it is dropped
   bool closed_ = false, gone_ = false;
 
   // To the client

@@ -174,6 +174,23 @@ TEST_F(ProxyHttp2, R11AnAnswerBeforeTheUploadEndsIsDeliveredAndTheUploadCalledOf
   EXPECT_EQ(answer.reset, kNoError);
 }
 
+TEST_F(ProxyHttp2, W1AnAnswerBeforeTheUploadEndsIsNotFollowedByAResetAtOnce) {
+  serve([](OriginConnection& connection) {
+    std::string head;
+    connection.read_head(head);
+    connection.answer("enough", "Connection: close\r\n");
+  });
+  Http2Client client(slot.https);
+  const auto stream = client.begin(Http2Client::post("/"), false);
+  EXPECT_TRUE(client.answer(stream).ended);
+  EXPECT_EQ(client.fetch(Http2Client::get("/")).body, "enough");
+  EXPECT_EQ(client.of(stream).reset, std::nullopt) << "a client may lose the answer to it";
+  client.data(stream, std::string(9000, 'x'));
+  client.data(stream, "the last", true);
+  EXPECT_EQ(client.fetch(Http2Client::get("/")).body, "enough") << "what nobody reads takes nothing of the connection's window";
+  EXPECT_EQ(client.of(stream).reset, std::nullopt);
+}
+
 TEST_F(ProxyHttp2, W9AResetOfTheClientsCancelsTheRequestAtTheApplication) {
   std::atomic<bool> asked = false, cancelled = false;
   serve([&](OriginConnection& connection) {

@@ -173,6 +173,8 @@ const Case kCases[] = {
     {"RouteProblem", "route = [{path = \"/a\", auth.users = \"nobody\"}]", "3:37: app \"shop\": route \"/a\".auth.users: "},
     {"RouteToNowhere", "route = [{path = \"/a\", https_redirect = \"home\"}]",
      "3:41: app \"shop\": route \"/a\".https_redirect: there is no https listener (see [proxy] https)"},
+    {"VariableOfNginx", "request_headers.set.X = \"$remote_addr\"",
+     "3:25: app \"shop\": request_headers.set.\"X\": \"$remote_addr\": $remote_addr: no such variable (there are $host "},
     {"RouteTables", "route = 1", "3:9: app \"shop\": route: expected [[...route]] tables, not an integer"},
 };
 INSTANTIATE_TEST_SUITE_P(Cases, RuleProblem, testing::ValuesIn(kCases), [](const auto& one) { return std::string(one.param.name); });
