@@ -79,7 +79,12 @@ std::vector<std::string> news(const std::vector<Part>& parts, Places& places) {
 
 Result<api::LogsView> read_access_log(const Paths& paths, const std::string& app, const api::LogQuery& query) {
   TRY(auto places, read_cursor(query.cursor.empty() ? "-" : query.cursor));
-  const auto parts = parts_of(paths, app);
+  auto parts = parts_of(paths, app);
+  const auto is_there = [&](const auto& known) {
+    return std::ranges::any_of(parts, [&](const Part& part) { return part.file.inode == known.first; });
+  };
+  // Somebody may have renamed one while the folder was read.
+  if (!std::ranges::all_of(places, is_there)) parts = parts_of(paths, app);
   auto lines = query.cursor.empty() ? tail(parts, query.lines, places) : news(parts, places);
   api::LogsView view;
   view.cursor = write_cursor(places);
