@@ -1,9 +1,14 @@
 #include "store.hpp"
 
+#include <signal.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <charconv>
+#include <cstdlib>
 #include <initializer_list>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -21,6 +26,37 @@ constexpr const char* kTables = R"(
   CREATE TABLE releases(app TEXT NOT NULL, number INTEGER NOT NULL, release TEXT NOT NULL, PRIMARY KEY(app, number));
   CREATE TABLE events(seq INTEGER PRIMARY KEY, event TEXT NOT NULL);
 )";
+
+// For tests of what comes after: FLEETD_DIE_AT_SAVE=N kills this process just before its N-th transaction is on disk,
+// FLEETD_DIE_AT_SAVE=N+ just after.
+class Death {
+ public:
+  static void watch(sqlite3* handle) {
+    const char* text = std::getenv("FLEETD_DIE_AT_SAVE");
+    if (!text) return;
+    static Death death(text);
+    if (death.after_) sqlite3_wal_hook(handle, committed, &death);
+    else sqlite3_commit_hook(handle, committing, &death);
+  }
+
+ private:
+  explicit Death(std::string_view text) : after_(text.ends_with('+')) {
+    std::from_chars(text.data(), text.data() + text.size(), left_);
+  }
+  void count() {
+    if (left_ != 0 && --left_ == 0) ::kill(::getpid(), SIGKILL);
+  }
+  static int committing(void* self) {
+    static_cast<Death*>(self)->count();
+    return 0;
+  }
+  static int committed(void* self, sqlite3*, const char*, int) {
+    static_cast<Death*>(self)->count();
+    return SQLITE_OK;
+  }
+  std::uint64_t left_ = 0;
+  const bool after_;
+};
 
 using Value = std::variant<std::int64_t, std::string>;
 
@@ -142,6 +178,7 @@ Result<Store> Store::open(const std::string& path) {
     const auto script = std::string("BEGIN;") + kTables + "PRAGMA user_version = " + std::to_string(kSchema) + "; COMMIT;";
     if (sqlite3_exec(handle, script.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return db->error("make tables");
   }
+  Death::watch(handle);
   return Store(std::move(db));
 }
 
