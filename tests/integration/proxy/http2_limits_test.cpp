@@ -3,8 +3,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <latch>
 #include <list>
-#include <thread>
 
 #include "http2_fixture.hpp"
 
@@ -116,11 +116,11 @@ TEST_F(ProxyHttp2Limits, S26_AWindowThatStaysClosed) {
 }
 
 TEST_F(ProxyHttp2Limits, T_RefusesMoreThan100StreamsAtOnce) {
-  std::atomic<bool> go = false;
+  std::latch go(1);
   serve([&](OriginConnection& connection) {
     OriginConnection::Request request;
     while (connection.read_request(request)) {
-      while (!go) std::this_thread::yield();
+      go.wait();
       connection.answer("ok");
     }
   });
@@ -128,7 +128,7 @@ TEST_F(ProxyHttp2Limits, T_RefusesMoreThan100StreamsAtOnce) {
   client.acknowledges = false;  // then it is no error yet
   for (int i = 0; i < 101; ++i) client.begin(Http2Client::get("/"));
   EXPECT_EQ(client.answer(201).reset, kRefused);
-  go = true;
+  go.count_down();
   for (int i = 0; i < 100; ++i) EXPECT_EQ(client.answer(1 + 2 * i).status, 200);
 }
 
@@ -148,11 +148,11 @@ TEST_F(ProxyHttp2Limits, T_ClosesAConnectionThatIsIdleWithAGoaway) {
 }
 
 TEST_F(ProxyHttp2Limits, W5DrainsInTwoStepsAndLosesNoStream) {
-  std::atomic<bool> go = false;
+  std::latch go(1);
   serve([&](OriginConnection& connection) {
     OriginConnection::Request request;
     while (connection.read_request(request)) {
-      while (request.has("/slow") && !go) std::this_thread::yield();
+      if (request.has("/slow")) go.wait();
       connection.answer("ok");
     }
   });
@@ -173,7 +173,7 @@ TEST_F(ProxyHttp2Limits, W5DrainsInTwoStepsAndLosesNoStream) {
   EXPECT_EQ(client.answer(late).reset, kRefused);
   idle.until([] { return false; });
   EXPECT_EQ(idle.goaways.size(), 2u);
-  go = true;
+  go.count_down();
   EXPECT_EQ(client.answer(slow).body, "ok");
   const auto done = Now::now();
   client.until([] { return false; });
@@ -202,11 +202,11 @@ TEST_F(ProxyHttp2Limits, W6EndsAtTheDeadlineWithWhatIsNotDoneVisiblyCut) {
 }
 
 TEST_F(ProxyHttp2Limits, W8AnswersAClientThatHasEndedItsSide) {
-  std::atomic<bool> go = false;
+  std::latch go(1);
   serve([&](OriginConnection& connection) {
     OriginConnection::Request request;
     while (connection.read_request(request)) {
-      while (!go) std::this_thread::yield();
+      go.wait();
       connection.answer("ok");
     }
   });
@@ -214,7 +214,7 @@ TEST_F(ProxyHttp2Limits, W8AnswersAClientThatHasEndedItsSide) {
   const auto stream = client.begin(Http2Client::get("/"));
   client.until([&] { return client.settings_acks > 0; });
   client.transport().end_output();
-  go = true;
+  go.count_down();
   EXPECT_EQ(client.answer(stream).body, "ok");
 }
 

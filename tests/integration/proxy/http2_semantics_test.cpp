@@ -5,9 +5,10 @@
 
 #include <atomic>
 #include <chrono>
-#include <thread>
+#include <latch>
 
 #include "http2_fixture.hpp"
+#include "support/eventually.hpp"
 
 namespace fleet::test {
 namespace {
@@ -205,9 +206,9 @@ TEST_F(ProxyHttp2, W9AResetOfTheClientsCancelsTheRequestAtTheApplication) {
   });
   Http2Client client(slot.https);
   const auto stream = client.begin(Http2Client::get("/slow"));
-  while (!asked) std::this_thread::yield();
+  ASSERT_TRUE(eventually([&] { return asked.load(); }));
   client.reset(stream, kCancel);
-  while (!cancelled) std::this_thread::yield();
+  ASSERT_TRUE(eventually([&] { return cancelled.load(); }));
   EXPECT_EQ(client.fetch(Http2Client::get("/fast")).body, "ok");
   EXPECT_EQ(worker->stats_of("a").client_aborted, 1u);
 }
@@ -223,10 +224,10 @@ TEST_F(ProxyHttp2, W9TheEndOfTheConnectionCancelsAllRequests) {
   {
     Http2Client client(slot.https);
     for (int i = 0; i < 10; ++i) client.begin(Http2Client::get("/"));
-    while (asked < 10) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return asked == 10; }));
     client.transport().reset();
   }
-  while (cancelled < 10) std::this_thread::yield();
+  ASSERT_TRUE(eventually([&] { return cancelled == 10; }));
 }
 
 TEST_F(ProxyHttp2, P12AStalledStreamStopsTheApplicationAndNobodyElse) {
@@ -252,7 +253,7 @@ TEST_F(ProxyHttp2, P12AStalledStreamStopsTheApplicationAndNobodyElse) {
   client.window_update(0, 1 << 20);
   client.gives_window = false;
   const auto big = client.begin(Http2Client::get("/big"));
-  while (!stalled) std::this_thread::yield();
+  ASSERT_TRUE(eventually([&] { return stalled.load(); }));
   EXPECT_LT(sent, 32u << 20) << "what the kernel's buffers hold, and no more";
   EXPECT_EQ(client.fetch(Http2Client::get("/")).body, "small");
   EXPECT_EQ(client.of(big).body.size(), Http2Client::kWindow);
@@ -260,11 +261,11 @@ TEST_F(ProxyHttp2, P12AStalledStreamStopsTheApplicationAndNobodyElse) {
 
 TEST_F(ProxyHttp2, P12AnApplicationThatDoesNotReadStopsTheClientAtTheWindow) {
   constexpr std::uint64_t kLong = 32u << 20;
-  std::atomic<bool> go = false;
+  std::latch go(1);
   serve([&](OriginConnection& connection) {
     std::string head;
     connection.read_head(head);
-    while (!go) std::this_thread::yield();
+    go.wait();
     std::uint64_t got = 0;
     while (got < kLong) {
       const auto part = connection.read_some();
@@ -285,7 +286,7 @@ TEST_F(ProxyHttp2, P12AnApplicationThatDoesNotReadStopsTheClientAtTheWindow) {
     client.next();
   }
   EXPECT_LT(sent, kLong) << "what the kernel's buffers hold, and no more";
-  go = true;
+  go.count_down();
   while (sent < kLong) {
     if (budget() >= block.size()) client.data(stream, block), sent += block.size();
     else client.next();
@@ -322,7 +323,7 @@ TEST_F(ProxyHttp2, P12SendsAnEventOnAsItArrives) {
     connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (int i = 0; i < 3; ++i) {
       connection.send("a\r\ndata: " + std::to_string(i) + "\n\n\n\r\n");
-      while (step <= i) std::this_thread::yield();
+      if (!eventually([&] { return step > i; })) return;
     }
     connection.send("0\r\n\r\n");
   });
@@ -393,8 +394,8 @@ TEST_F(ProxyHttp2, IsLoggedAsWhatItIs) {
   serve(always("ok"));
   Http2Client client(slot.https);
   EXPECT_EQ(client.fetch(Http2Client::get("/logged")).status, 200);
-  while (worker->access_log().find("/logged") == std::string::npos) std::this_thread::yield();
-  EXPECT_NE(worker->access_log().find("\"protocol\":\"HTTP/2.0\""), std::string::npos) << worker->access_log();
+  const auto log = worker->logged("/logged");
+  EXPECT_NE(log.find("\"protocol\":\"HTTP/2.0\""), std::string::npos) << log;
 }
 
 }  // namespace

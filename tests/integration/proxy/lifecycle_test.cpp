@@ -4,10 +4,13 @@
 #include <signal.h>
 #include <sys/socket.h>
 
+#include <atomic>
+#include <latch>
 #include <thread>
 
 #include "client.hpp"
 #include "origin.hpp"
+#include "support/eventually.hpp"
 #include "worker_process.hpp"
 
 namespace fleet::test {
@@ -30,7 +33,7 @@ class Load {
   // Waits until this many more requests are done.
   void progress(int more) {
     const int until = done + more;
-    while (done < until && failed == 0) std::this_thread::yield();
+    EXPECT_TRUE(eventually(std::chrono::seconds(60), [&] { return done >= until || failed > 0; }));
   }
 
  private:
@@ -86,11 +89,11 @@ TEST(ProxyTables, RoutesEveryRequestThatBeginsAfterTheAckByTheNewTable) {
 
 TEST(ProxyTables, SaysDrainedOnlyAfterTheLastRequestAndAgainOnANewLink) {
   Slot slot;
-  std::atomic<bool> go = false;
+  std::latch go(1);
   Origin origin([&](OriginConnection& connection) {
     OriginConnection::Request request;
     while (connection.read_request(request)) {
-      while (!go) std::this_thread::yield();
+      go.wait();
       if (!connection.answer("slow")) return;
     }
   });
@@ -103,7 +106,7 @@ TEST(ProxyTables, SaysDrainedOnlyAfterTheLastRequestAndAgainOnANewLink) {
   const auto ack = worker.publish({route_to({{"a", origin.port(), TargetState::draining}})});
   EXPECT_EQ(ack.stats.targets.at(0).in_flight, 1u);
   EXPECT_TRUE(worker.nothing_of(wire::TargetDrained::kType, 50));
-  go = true;
+  go.count_down();
   EXPECT_EQ(client.read_answer().body, "slow");
   EXPECT_EQ(worker.expect<wire::TargetDrained>().target, "a");
   worker.dial();
@@ -217,11 +220,11 @@ TEST(ProxyWorker, W3DoesNotProcessWhatIsPipelinedBehindAClosingAnswer) {
 
 TEST(ProxyWorker, FinishesARequestUnderWayBeforeItExits) {
   Slot slot;
-  std::atomic<bool> go = false;
+  std::latch go(1);
   Origin origin([&](OriginConnection& connection) {
     OriginConnection::Request request;
     connection.read_request(request);
-    while (!go) std::this_thread::yield();
+    go.wait();
     connection.answer("done");
   });
   WorkerProcess worker;
@@ -232,7 +235,7 @@ TEST(ProxyWorker, FinishesARequestUnderWayBeforeItExits) {
   }
   ::kill(worker.pid(), SIGTERM);
   EXPECT_TRUE(worker.nothing_of(wire::WorkerDrained::kType, 50));
-  go = true;
+  go.count_down();
   EXPECT_EQ(client.read_answer().field("Connection"), "close");
   EXPECT_TRUE(client.at_end());
   client.reset();

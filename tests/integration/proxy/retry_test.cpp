@@ -1,10 +1,11 @@
 // PROXY-RULES R over real sockets.
 #include <gtest/gtest.h>
 
-#include <thread>
+#include <atomic>
 
 #include "client.hpp"
 #include "origin.hpp"
+#include "support/eventually.hpp"
 #include "worker_process.hpp"
 
 namespace fleet::test {
@@ -116,7 +117,7 @@ TEST(ProxyRetry, R4NeverReusesAConnectionThatHasEnded) {
   Client client(slot.http);
   for (int i = 1; i <= 40; ++i) {
     EXPECT_EQ(client.post("/", "x").status, 200);
-    while (closed < i) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return closed == i; }));
   }
 }
 
@@ -181,7 +182,7 @@ TEST(ProxyRetry, R12DiscardsAPooledConnectionWithUnaskedBytes) {
   Client client(slot.http);
   for (int i = 0; i < 20; ++i) {
     EXPECT_EQ(client.get("/").body, "ok");
-    while (poisoned <= i) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return poisoned > i; }));
   }
 }
 

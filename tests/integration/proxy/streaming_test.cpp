@@ -4,10 +4,11 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include <thread>
+#include <atomic>
 
 #include "client.hpp"
 #include "origin.hpp"
+#include "support/eventually.hpp"
 #include "worker_process.hpp"
 
 namespace fleet::test {
@@ -111,7 +112,7 @@ TEST(ProxyStreams, P12StopsReadingFromTheApplicationWhenTheClientDoes) {
   Client client(slot.http);
   client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n");
   EXPECT_FALSE(client.read_some(1).empty());
-  while (!stalled) std::this_thread::yield();
+  ASSERT_TRUE(eventually([&] { return stalled.load(); }));
   EXPECT_LT(sent, 32u << 20) << "what the kernel's buffers hold, and no more";
 }
 
@@ -124,7 +125,7 @@ TEST(ProxyStreams, P12SendsAnEventOnAsItArrives) {
     connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (int i = 0; i < 3; ++i) {
       connection.send("a\r\ndata: " + std::to_string(i) + "\n\n\n\r\n");
-      while (step <= i) std::this_thread::yield();
+      if (!eventually([&] { return step > i; })) return;
     }
     connection.send("0\r\n\r\n");
   });
