@@ -230,11 +230,13 @@ void Http2Connection::end_input() {
 void Http2Connection::feed(std::string_view bytes) {
   const auto taken =
       nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  if (taken < 0) calm_down();
+  if (taken < 0) end_with(taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_ENHANCE_YOUR_CALM);
   for (const auto id : std::exchange(refused_, {})) {
     nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
   }
-  for (auto unknown = types_.unknown_in(bytes); unknown > 0; --unknown) {
+  const auto found = heads_.read(bytes);
+  if (found.error != NGHTTP2_NO_ERROR) end_with(found.error);
+  for (auto unknown = found.unknown; unknown > 0; --unknown) {
     if (!empty_frames_.take(Clock::now())) calm_down();
   }
   pump();
@@ -380,8 +382,7 @@ void Http2Connection::follow_drain() {
   pump();
 }
 
-// S26
-void Http2Connection::calm_down() { nghttp2_session_terminate_session(session_.get(), NGHTTP2_ENHANCE_YOUR_CALM); }
+void Http2Connection::end_with(std::uint32_t code) { nghttp2_session_terminate_session(session_.get(), code); }
 
 bool Http2Connection::over() const {
   if (broken_ || peer_.cut) return true;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "http2/http2_frame_heads.hpp"
 #include "http2/http2_limits.hpp"
 #include "http2/http2_stream.hpp"
 
@@ -53,7 +54,8 @@ class Http2Connection final : Deferred {
   void run_deferred() override;
 
   void follow_drain();
-  void calm_down();
+  void end_with(std::uint32_t code);  // GOAWAY with it, and then the end
+  void calm_down() { end_with(NGHTTP2_ENHANCE_YOUR_CALM); }  // S26
   bool over() const;
   void set_deadline();
   // W1 holds here too: what the client still sends must not destroy what it was told last.
@@ -75,7 +77,7 @@ class Http2Connection final : Deferred {
   Clock::time_point idle_since_ = Clock::now(), written_at_ = idle_since_;
   std::optional<Clock::time_point> last_goaway_at_;  // W5
   std::vector<std::int32_t> refused_;  // streams that began too late, to be told so
-  FrameTypes types_;
+  Http2FrameHeads heads_;
   unsigned running_ = 0;    // streams with an exchange
   bool begun_any_ = false;  // a request came
   bool ended_ = false;      // the client sends no more

@@ -2,8 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <string_view>
-#include <utility>
 
 #include "io/readiness.hpp"
 
@@ -22,34 +20,6 @@ struct Http2Limits {
   // Frames that carry nothing: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, unknown ones, empty DATA.
   static constexpr unsigned kEmptyFrames = 1000, kEmptyFramesPerSecond = 100;
   static constexpr unsigned kEmptyFramesPerMessage = 4;  // allowed besides for each request and each DATA frame of ours
-};
-
-// Counts the frames whose type nghttp2 does not know, and passes over without a word.
-class FrameTypes {
- public:
-  // The next bytes from the client, its preface among them; how many such frames began in them.
-  unsigned unknown_in(std::string_view bytes) {
-    unsigned unknown = 0;
-    while (!bytes.empty()) {
-      if (left_ > 0) {
-        const auto n = std::min<std::size_t>(left_, bytes.size());
-        left_ -= n;
-        bytes.remove_prefix(n);
-        continue;
-      }
-      const auto byte = static_cast<unsigned char>(bytes.front());
-      bytes.remove_prefix(1);
-      if (at_ < 3) length_ = length_ << 8 | byte;
-      if (at_ == 3 && byte > kLastKnown) ++unknown;
-      if (++at_ == kHead) left_ = std::exchange(length_, 0), at_ = 0;
-    }
-    return unknown;
-  }
-
- private:
-  static constexpr unsigned kHead = 9, kPreface = 24, kLastKnown = 9;  // CONTINUATION
-  std::size_t left_ = kPreface, length_ = 0;
-  unsigned at_ = 0;  // bytes of the frame's head
 };
 
 // Tokens that come back with time.

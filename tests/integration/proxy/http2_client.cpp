@@ -3,12 +3,6 @@
 namespace fleet::test {
 namespace {
 
-std::string big_endian(std::uint64_t value, unsigned bytes) {
-  std::string out;
-  for (unsigned i = bytes; i-- > 0;) out += static_cast<char>(value >> (8 * i) & 0xff);
-  return out;
-}
-
 std::uint8_t* bytes_of(const std::string& text) {
   return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
 }
@@ -29,6 +23,12 @@ std::string Http2Answer::field(const std::string& name) const {
 }
 
 Http2Client::Http2Client(std::uint16_t port, std::uint32_t window, const std::string& server_name)
+    : Http2Client(port, Silent(), server_name) {
+  client_.send(NGHTTP2_CLIENT_MAGIC);
+  settings({{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window}, {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}});
+}
+
+Http2Client::Http2Client(std::uint16_t port, Silent, const std::string& server_name)
     : client_(port, Client::Tls{.server_name = server_name, .protocol = "h2"}) {
   nghttp2_hd_deflater* packer = nullptr;
   nghttp2_hd_deflate_new(&packer, 4096);
@@ -36,13 +36,21 @@ Http2Client::Http2Client(std::uint16_t port, std::uint32_t window, const std::st
   nghttp2_hd_inflater* unpacker = nullptr;
   nghttp2_hd_inflate_new(&unpacker);
   unpacker_.reset(unpacker);
-  client_.send(NGHTTP2_CLIENT_MAGIC);
-  settings({{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window}, {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}});
+}
+
+std::string Http2Client::big_endian(std::uint64_t value, unsigned bytes) {
+  std::string out;
+  for (unsigned i = bytes; i-- > 0;) out += static_cast<char>(value >> (8 * i) & 0xff);
+  return out;
+}
+
+std::string Http2Client::frame(std::uint8_t type, std::uint8_t flags, std::int32_t stream, const std::string& payload) {
+  return big_endian(payload.size(), 3) + static_cast<char>(type) + static_cast<char>(flags) +
+         big_endian(static_cast<std::uint32_t>(stream), 4) + payload;
 }
 
 bool Http2Client::send(std::uint8_t type, std::uint8_t flags, std::int32_t stream, const std::string& payload) {
-  return client_.send(big_endian(payload.size(), 3) + static_cast<char>(type) + static_cast<char>(flags) +
-                      big_endian(static_cast<std::uint32_t>(stream), 4) + payload);
+  return client_.send(frame(type, flags, stream, payload));
 }
 
 bool Http2Client::settings(const std::vector<std::pair<std::uint16_t, std::uint32_t>>& all) {
@@ -83,7 +91,7 @@ Fields Http2Client::post(const std::string& path, Fields more, const std::string
 }
 
 std::int32_t Http2Client::begin(const Fields& fields, bool ended_with_head) {
-  const auto stream = std::exchange(next_stream_, next_stream_ + 2);
+  const auto stream = std::exchange(next_stream, next_stream + 2);
   const auto packed = pack(fields);
   const int end = ended_with_head ? NGHTTP2_FLAG_END_STREAM : 0;
   constexpr std::size_t kFrame = 16384;
@@ -166,7 +174,7 @@ void Http2Client::take(const Frame& frame) {
       if (acknowledges) send(NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0);
       break;
     case NGHTTP2_PING:
-      if (ack) ++pongs;
+      if (ack) ++pongs, last_pong = frame.payload;
       else if (acknowledges) send(NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, frame.payload);
       break;
     case NGHTTP2_HEADERS: take_headers(frame); break;
@@ -195,6 +203,7 @@ void Http2Client::take_headers(const Frame& frame) {
   for (int flags = 0; (flags & NGHTTP2_HD_INFLATE_FINAL) == 0;) {
     nghttp2_nv field;
     const auto used = nghttp2_hd_inflate_hd2(unpacker_.get(), &field, &flags, at, left, 1);
+    unpacks = unpacks && used >= 0;
     if (used < 0) break;
     at += used, left -= static_cast<std::size_t>(used);
     if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {

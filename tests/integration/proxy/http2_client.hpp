@@ -41,12 +41,17 @@ class Http2Client {
   static constexpr std::uint32_t kWindow = 65535;
   // Connects with TLS and ALPN, and sends preface and SETTINGS. `window`: of each stream.
   explicit Http2Client(std::uint16_t port, std::uint32_t window = kWindow, const std::string& server_name = "shop.test");
+  // Connects, and says nothing.
+  struct Silent {};
+  Http2Client(std::uint16_t port, Silent, const std::string& server_name = "shop.test");
 
   bool connected() const { return client_.connected(); }
   std::string protocol() const { return client_.application_protocol(); }
   Client& transport() { return client_; }
 
   // ---- sending
+  static std::string big_endian(std::uint64_t value, unsigned bytes);
+  static std::string frame(std::uint8_t type, std::uint8_t flags, std::int32_t stream, const std::string& payload = "");
   bool send(std::uint8_t type, std::uint8_t flags, std::int32_t stream, const std::string& payload = "");
   bool settings(const std::vector<std::pair<std::uint16_t, std::uint32_t>>& all);
   bool window_update(std::int32_t stream, std::uint32_t by);
@@ -54,6 +59,7 @@ class Http2Client {
   std::string pack(const Fields& fields);  // by HPACK, as they are
   static Fields get(const std::string& path, const std::string& host = "shop.test", Fields more = {});
   static Fields post(const std::string& path, Fields more = {}, const std::string& host = "shop.test");
+  std::int32_t next_stream = 1;
   // A new stream. `ended`: no body follows.
   std::int32_t begin(const Fields& fields, bool ended = true);
   bool data(std::int32_t stream, const std::string& bytes, bool ended = false);
@@ -73,6 +79,8 @@ class Http2Client {
   std::vector<std::pair<std::int32_t, std::uint32_t>> goaways;  // last stream, code
   std::map<std::int32_t, std::uint64_t> windows;                // given by the server, by stream; 0: the connection
   unsigned pongs = 0, settings_acks = 0;
+  std::string last_pong;
+  bool unpacks = true;  // false: a header block came that HPACK does not allow
   bool ended = false;  // the connection
 
  private:
@@ -81,7 +89,6 @@ class Http2Client {
 
   Client client_;
   std::string in_;
-  std::int32_t next_stream_ = 1;
   std::map<std::int32_t, Http2Answer> answers_;
   struct Free {
     void operator()(nghttp2_hd_deflater* packer) const { nghttp2_hd_deflate_del(packer); }

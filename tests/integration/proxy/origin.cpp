@@ -27,32 +27,44 @@ bool OriginConnection::read_head(std::string& head) {
   return true;
 }
 
-bool OriginConnection::read_request(Request& request) {
-  request.body.clear();
-  if (!read_head(request.head)) return false;
-  if (const auto at = request.head.find("Content-Length: "); at != std::string::npos) {
-    const auto length = std::stoull(request.head.substr(at + 16));
-    while (in_.size() < length) {
-      if (!fill()) return false;
-    }
-    request.body = in_.substr(0, length);
-    in_.erase(0, length);
-  } else if (request.has("Transfer-Encoding: chunked")) {
-    for (;;) {
-      std::size_t end = 0;
-      while ((end = in_.find("\r\n")) == std::string::npos) {
-        if (!fill()) return false;
-      }
-      const auto size = std::stoull(in_.substr(0, end), nullptr, 16);
-      while (in_.size() < end + 2 + size + 2) {
-        if (!fill()) return false;
-      }
-      request.body += in_.substr(end + 2, size);
-      in_.erase(0, end + 2 + size + 2);
-      if (size == 0) break;
-    }
+bool OriginConnection::read_request(Request& request) { return read_head(request.head) && read_body(request); }
+
+bool OriginConnection::read_line(std::string& line) {
+  std::size_t end = 0;
+  while ((end = in_.find("\r\n")) == std::string::npos) {
+    if (!fill()) return false;
   }
+  line = in_.substr(0, end);
+  in_.erase(0, end + 2);
   return true;
+}
+
+bool OriginConnection::read_bytes(std::size_t size, std::string& into) {
+  while (in_.size() < size) {
+    if (!fill()) return false;
+  }
+  into += in_.substr(0, size);
+  in_.erase(0, size);
+  return true;
+}
+
+bool OriginConnection::read_body(Request& request) {
+  request.body.clear(), request.trailers.clear();
+  if (const auto at = request.head.find("\r\nContent-Length: "); at != std::string::npos) {
+    return read_bytes(std::stoull(request.head.substr(at + 18)), request.body);
+  }
+  if (!request.has("\r\nTransfer-Encoding: chunked\r\n")) return true;
+  for (std::string line;;) {
+    if (!read_line(line)) return false;
+    const auto size = std::stoull(line, nullptr, 16);
+    if (size == 0) break;
+    if (!read_bytes(size, request.body) || !read_line(line)) return false;
+  }
+  for (std::string line; read_line(line);) {
+    if (line.empty()) return true;
+    request.trailers += line + "\r\n";
+  }
+  return false;
 }
 
 std::string OriginConnection::read_some() {

@@ -18,11 +18,12 @@ class OriginConnection {
  public:
   explicit OriginConnection(os::Fd fd) : fd_(std::move(fd)) {}
   struct Request {
-    std::string head, body;  // head without the blank line; body decoded
+    std::string head, body, trailers;  // head and trailers without the blank line; body decoded
     std::string line() const { return head.substr(0, head.find("\r\n")); }
     bool has(const std::string& text) const { return head.find(text) != std::string::npos; }
   };
   bool read_head(std::string& head);
+  bool read_body(Request& request);     // as its head says
   bool read_request(Request& request);  // false: the peer is gone
   std::string read_some();              // empty: the end
   bool send(std::string_view bytes);
@@ -33,6 +34,8 @@ class OriginConnection {
 
  private:
   bool fill();
+  bool read_line(std::string& line);  // without its CRLF
+  bool read_bytes(std::size_t size, std::string& into);
   os::Fd fd_;
   std::string in_;
 };
