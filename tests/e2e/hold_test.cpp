@@ -2,32 +2,31 @@
 #include <signal.h>
 
 #include <filesystem>
-#include <thread>
 
 #include "expect.hpp"
+#include "support/exposition/exposition.hpp"
 
 namespace fleet::test {
 namespace {
+
+double waiting(const Fleet& fleet) {
+  return read_exposition(fleet.call("GET", "/metrics").body).at("fleet_requests_waiting");
+}
 
 TEST(Hold, HoldsAndLetsGoUnderLoadWithoutOneFailure) {
   Fleet fleet;
   fleet.start();
   ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
-  Traffic traffic(fleet);
+  TrafficSetup setup;
+  setup.keep_alive = 6, setup.per_request = 2, setup.http2 = 2;
+  Traffic traffic(fleet, setup);
   traffic.flow();
   ASSERT_TRUE(ended(fleet.ctl({"hold", "--max", "30s"}), kDone));
   EXPECT_FALSE(fleet.app().at("held_until").is_null());
   EXPECT_NE(fleet.ctl({"status"}).out.find("fleetctl unhold"), std::string::npos);
-  // What came before is answered, and nothing after it: half a second goes by without an answer.
-  auto answered = traffic.progress().requests;
-  int still = 0;
-  for (int looks = 0; still < 5 && looks < 50; ++looks) {
-    std::this_thread::sleep_for(milliseconds(100));
-    const auto now = traffic.progress().requests;
-    still = now == answered ? still + 1 : 0;
-    answered = now;
-  }
-  EXPECT_EQ(still, 5) << "requests go on";
+  // What came before is answered, and everything that the clients can ask at a time waits.
+  EXPECT_TRUE(eventually([&] { return waiting(fleet) == 6 + 2 + 2 * 8; })) << waiting(fleet) << " requests wait";
+  EXPECT_TRUE(under_way(fleet, 0));
   ASSERT_TRUE(ended(fleet.ctl({"unhold"}), kDone));
   ASSERT_TRUE(ended(fleet.ctl({"unhold"}), kDone)) << "asked twice is asked once";
   traffic.flow();
