@@ -185,17 +185,26 @@ Result<api::RouteView> check_route(const RouteTable& table, const api::RouteQuer
   view.host = found->host;
   view.path = chosen.path;
   const auto* rules = found->rules == route::Index::kNone ? nullptr : &chosen.rules[found->rules];
+  route::Files files(chosen.files);
   std::shared_ptr<const route::CompiledRules> compiled;
   if (rules != nullptr) {
-    route::Files files(chosen.files);
     TRY(compiled, route::compile(*rules, files));
     view.path = rules->path;
   }
   const route::Place place{chosen.app, chosen.https_redirect, compiled.get(), host, *path};
   const auto text = to_string(*address);
   const route::Asked request{posed->head, posed->framing, *address, text, posed->https, https_port, now};
-  const auto decision = route::decide(place, request, logins);
+  auto decision = route::decide(place, request, logins);
   const auto values = route::values_of(place, request);
+  if (decision.because == route::Because::rewrite && decision.status == 0) {
+    std::string scratch;
+    const auto led_to = route::matching_path(decision.target, EncodedSlash::separator, scratch);
+    const auto again = led_to ? index.match(host, led_to->text) : std::nullopt;
+    if (again && again->route == found->route && again->rules != route::Index::kNone && again->rules != found->rules) {
+      TRY(const auto other, route::compile(chosen.rules[again->rules], files));
+      if (auto refused = route::admit(*other, request, logins); refused.status != 0) decision = std::move(refused);
+    }
+  }
   show_decision(view, decision, rules == nullptr ? nullptr : &rules->rewrites);
   if (compiled) {
     show_limits(view, *compiled);

@@ -95,7 +95,7 @@ void append_query(std::string& out, string_view target) {
   out += target.substr(query + 1);
 }
 
-// The first rule that matches, once: what it makes is not looked at again. True: the request is answered.
+// The first rule that matches, once: what it makes is not rewritten again. True: the request is answered.
 bool rewrite(const Place& place, const Asked& asked, const MatchingPath& path, Decision& out) {
   const auto& rules = *place.rules;
   if (asked.head.target == "*") return false;
@@ -170,14 +170,20 @@ Values values_of(const Place& place, const Asked& asked) {
   return values;
 }
 
+Decision admit(const CompiledRules& rules, const Asked& asked, Logins& logins) {
+  if (kept_out(rules, asked.address)) return answer(403, "address-denied", Because::access);
+  Decision decision;
+  if (!under_maintenance(rules, asked, decision)) not_logged_in(rules, asked, logins, decision);
+  return decision;
+}
+
 Decision decide(const Place& place, const Asked& asked, Logins& logins) {
   Decision decision;
   if (to_https(place, asked, decision) || place.rules == nullptr) return decision;
   const auto& rules = *place.rules;
   if (to_canonical_host(place, asked, decision)) return decision;
-  if (kept_out(rules, asked.address)) return answer(403, "address-denied", Because::access);
-  if (under_maintenance(rules, asked, decision)) return decision;
-  if (not_logged_in(rules, asked, logins, decision)) return decision;
+  decision = admit(rules, asked, logins);
+  if (decision.status != 0) return decision;
   auto inside = decide_inside(place, asked);
   inside.user = std::move(decision.user);
   return inside;

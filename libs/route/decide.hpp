@@ -59,6 +59,10 @@ struct Decision {
 
 Decision decide(const Place& place, const Asked& asked, Logins& logins);
 
+// What other rules, those of the path that a rewrite has led to, say of who may come in and when: a rewrite is no way
+// around a list of addresses or a password.
+Decision admit(const CompiledRules& rules, const Asked& asked, Logins& logins);
+
 // The values that templates of this request are filled with; views into what is given.
 Values values_of(const Place& place, const Asked& asked);
 

@@ -165,7 +165,11 @@ std::optional<OwnAnswer> Exchange::apply_rules(Router::Match& match) {
   route::Asked asked{head_, framing_, client_ip_, {}, client_https_, told_ ? kHttpsPort : proxy_.https_port, now_};
   asked.address_text = told_address_.empty() ? std::string_view(client_.peer.address) : told_address_;
   ruled_ = std::make_unique<Ruled>(std::move(match.rules), place, asked, proxy_.logins);
-  return ruled_->answer();
+  auto answer = ruled_->answer();
+  if (answer || ruled_->rewritten().empty()) return answer;
+  const auto led_to = proxy_.router.match(authority_, ruled_->rewritten());
+  if (led_to && led_to->route == route_) answer = ruled_->admit(led_to->rules, asked, proxy_.logins);
+  return answer;
 }
 
 bool Exchange::write_head() {

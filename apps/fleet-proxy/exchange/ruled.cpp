@@ -10,6 +10,15 @@ route::Values values_of(const route::Place& place, const route::Asked& asked, st
   return values;
 }
 
+// Which views what it is given.
+std::optional<OwnAnswer> answer_of(const route::Decision& decision, const RulesPtr& rules) {
+  if (decision.status == 0) return std::nullopt;
+  OwnAnswer answer{decision.status, decision.reason, decision.location, decision.retry_after};
+  answer.page = decision.page;
+  if (decision.challenge) answer.challenge = rules->challenge;
+  return answer;
+}
+
 }  // namespace
 
 Ruled::Ruled(RulesPtr rules, const route::Place& place, const route::Asked& asked, route::Logins& logins)
@@ -21,12 +30,13 @@ Ruled::Ruled(RulesPtr rules, const route::Place& place, const route::Asked& aske
   if (rules_ && route::ResponseEdits::needed(*rules_, asked.https)) edits_.emplace(*rules_, values_);
 }
 
-std::optional<OwnAnswer> Ruled::answer() const {
-  if (decision_.status == 0) return std::nullopt;
-  OwnAnswer answer{decision_.status, decision_.reason, decision_.location, decision_.retry_after};
-  answer.page = decision_.page;
-  if (decision_.challenge) answer.challenge = rules_->challenge;
-  return answer;
+std::optional<OwnAnswer> Ruled::answer() const { return answer_of(decision_, rules_); }
+
+std::optional<OwnAnswer> Ruled::admit(const RulesPtr& rules, const route::Asked& asked, route::Logins& logins) {
+  if (!rules || rules == rules_) return std::nullopt;
+  auto decision = route::admit(*rules, asked, logins);
+  if (!decision.user.empty()) decision_.user = std::move(decision.user);
+  return answer_of(decision, rules);
 }
 
 void Ruled::write_request(http::Writer& out, const http::RequestHead& head, const http::Framing& framing,

@@ -25,6 +25,12 @@ class Ruled {
 
   // What the client gets without the application being asked; nothing when it is to be.
   std::optional<OwnAnswer> answer() const;
+  // The target that a rewrite made; empty: none did.
+  std::string_view rewritten() const {
+    return decision_.because == route::Because::rewrite ? std::string_view(decision_.target) : std::string_view();
+  }
+  // Whether those of that target let the request in; `rules` outlive what is returned.
+  std::optional<OwnAnswer> admit(const RulesPtr& rules, const route::Asked& asked, route::Logins& logins);
   // The head for the application.
   void write_request(http::Writer& out, const http::RequestHead& head, const http::Framing& framing, const http::Client& who) const;
   void shape(http::ResponseRewrite& rewrite) const;
@@ -47,7 +53,7 @@ class Ruled {
   const RulesPtr rules_;
   const std::string host_, app_;
   const route::Values values_;
-  const route::Decision decision_;
+  route::Decision decision_;
   std::optional<route::ResponseEdits> edits_;
 };
 

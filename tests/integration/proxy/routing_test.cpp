@@ -66,6 +66,26 @@ TEST_F(Routing, RewritesForTheApplicationAndRedirectsTheClient) {
   EXPECT_THAT(injected.body, StartsWith("GET /new/%0D%0AX-Evil:%20yes HTTP/1.1\r\n"));
 }
 
+TEST_F(Routing, ARewriteIsNoWayAroundThePasswordsAddressesAndMaintenanceOfWhereItLeads) {
+  auto rules = at(), admin = at("/admin"), inner = at("/inner"), down = at("/down"), open = at("/open");
+  rules.rewrites = {{"^/old/(.*)$", "/$1", 0}};
+  admin.auth = {true, "users", "staff"};
+  inner.access.deny = {"127.0.0.0/8"};
+  down.maintenance.enabled = true;
+  // joe:secret
+  start({rules, admin, inner, down, open}, {{"users", "joe:$5$xnNjXY.cQ6XGfjOq$dzifv1ck1jpoAbYyJedXOzcWiKC6dhqy5qh5P71xvW5\n"}});
+  const auto asked = client->get("/old/admin/x");
+  EXPECT_EQ(asked.status, 401);
+  EXPECT_EQ(asked.field("WWW-Authenticate"), "Basic realm=\"staff\", charset=\"UTF-8\"");
+  EXPECT_EQ(client->get("/old/x/%2e%2e/admin").status, 401);
+  EXPECT_THAT(client->get("/old/admin/x", "shop.test", "Authorization: Basic am9lOnNlY3JldA==\r\n").body,
+              StartsWith("GET /admin/x HTTP/1.1\r\n"));
+  EXPECT_EQ(client->get("/old/inner").field("X-Fleet-Error"), "address-denied");
+  EXPECT_EQ(client->get("/old/down").field("X-Fleet-Error"), "maintenance");
+  EXPECT_EQ(client->get("/old/open").status, 200);
+  EXPECT_EQ(client->get("/old/else").status, 200);
+}
+
 TEST_F(Routing, StripsAPathAndGivesRedirectsItBack) {
   auto rules = at("/api");
   rules.strip_path = true;

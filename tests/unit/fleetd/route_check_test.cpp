@@ -117,6 +117,19 @@ TEST_F(RouteCheck, ShowsWhatARequestWouldWaitFor) {
   EXPECT_EQ(check(std::chrono::seconds(70)).reason, "no-target");
 }
 
+TEST_F(RouteCheck, AsksTheRulesOfThePathThatARewriteLeadsTo) {
+  auto asked = table();
+  auto& admin = asked.routes[0].rules.emplace_back();
+  admin.path = "/new/admin";
+  admin.access.deny = {"10.0.0.0/8"};
+  const auto check = [&](const std::string& url) { return check_route(asked, {url, "GET", "10.0.0.1", ""}, 443, logins, {}); };
+  const auto denied = check("https://shop.example/api/old/admin/x");
+  ASSERT_TRUE(denied);
+  EXPECT_EQ(denied->status, 403u);
+  EXPECT_EQ(denied->because, "access");
+  EXPECT_EQ(check("https://shop.example/api/old/x")->status, std::nullopt);
+}
+
 TEST_F(RouteCheck, TellsFieldsThatAreSetFromThoseAdded) {
   auto asked = table();
   asked.routes[0].rules[0].response_headers.set = {{"server", "me"}};
