@@ -273,7 +273,7 @@ Expected<> Connection::send(std::string_view bytes) {
 void Connection::never_wait() { ::fcntl(state_->fd, F_SETFL, ::fcntl(state_->fd, F_GETFL) | O_NONBLOCK); }
 
 Expected<std::string> Connection::take_some() {
-  std::string all;
+  std::string all = std::exchange(state_->buffer, {});
   char block[32 * 1024];
   ERR_clear_error();  // SSL_get_error looks there
   for (;;) {
@@ -316,28 +316,34 @@ Expected<std::size_t> Connection::give_some(std::string_view bytes) {
   return given;
 }
 
+Expected<Response> Connection::receive_head() {
+  if (state_->buffer.empty()) {
+    if (auto first = state_->fill(Cause::no_answer); !first) return std::unexpected(first.error());
+  }
+  Response response;
+  auto status = state_->line();
+  if (!status) return std::unexpected(status.error());
+  if (!status->starts_with("HTTP/1.") || status->size() < 12) return failed(Cause::malformed, *status);
+  std::from_chars(status->data() + 9, status->data() + 12, response.status);
+  for (;;) {
+    auto line = state_->line();
+    if (!line) return std::unexpected(line.error());
+    if (line->empty()) break;
+    const auto colon = line->find(':');
+    if (colon == std::string::npos) return failed(Cause::malformed, *line);
+    const auto value = line->find_first_not_of(' ', colon + 1);
+    response.headers.emplace_back(line->substr(0, colon), value == std::string::npos ? "" : line->substr(value));
+  }
+  response.keeps = !status->starts_with("HTTP/1.0") && !same(response.header("Connection"), "close");
+  return response;
+}
+
 Expected<Response> Connection::receive(std::string_view method, const Sink& sink) {
   Response response;
-  bool old = false;
   do {
-    if (state_->buffer.empty()) {
-      if (auto first = state_->fill(Cause::no_answer); !first) return std::unexpected(first.error());
-    }
-    auto status = state_->line();
-    if (!status) return std::unexpected(status.error());
-    if (!status->starts_with("HTTP/1.") || status->size() < 12) return failed(Cause::malformed, *status);
-    old = status->starts_with("HTTP/1.0");
-    std::from_chars(status->data() + 9, status->data() + 12, response.status);
-    response.headers.clear();
-    for (;;) {
-      auto line = state_->line();
-      if (!line) return std::unexpected(line.error());
-      if (line->empty()) break;
-      const auto colon = line->find(':');
-      if (colon == std::string::npos) return failed(Cause::malformed, *line);
-      const auto value = line->find_first_not_of(' ', colon + 1);
-      response.headers.emplace_back(line->substr(0, colon), value == std::string::npos ? "" : line->substr(value));
-    }
+    auto head = receive_head();
+    if (!head) return head;
+    response = std::move(*head);
   } while (response.status / 100 == 1);
 
   const Sink collect = [&](std::string_view piece) {
@@ -348,7 +354,6 @@ Expected<Response> Connection::receive(std::string_view method, const Sink& sink
       response.body += piece;
     }
   };
-  response.keeps = !old && !same(response.header("Connection"), "close");
   if (method == "HEAD" || response.status == 204 || response.status == 304) return response;
   Expected<> body;
   if (same(response.header("Transfer-Encoding"), "chunked")) {

@@ -82,6 +82,9 @@ class Connection {
   // How much of it went.
   Expected<std::size_t> give_some(std::string_view bytes);
 
+  // The next head, of a 1xx too, as an answer without a body.
+  Expected<Response> receive_head();
+
   // Common name of the certificate that the server showed.
   std::string certificate_name() const;
   int socket() const;
