@@ -7,6 +7,7 @@ namespace fleet::ctl {
 namespace {
 
 std::string whose(const api::RouteView& route) {
+  if (route.because == "ready_path") return "none: it asks whether fleet is ready";
   if (route.app.empty()) return "none takes it";
   return route.app + ", by " + (route.host.empty() ? "any host" : "host " + route.host) + " and path " + route.path;
 }
@@ -36,6 +37,8 @@ std::string limits(const api::RouteView& route) {
 
 }  // namespace
 
+bool is_taken(const api::RouteView& route) { return !route.app.empty() || route.because == "ready_path"; }
+
 std::string route_text(const api::RouteView& route, const Style& style) {
   std::string out = printable(route.method + " " + route.url) + "\n";
   const auto line = [&](std::string name, const std::string& text, Colour colour = Colour::none) {
@@ -43,7 +46,7 @@ std::string route_text(const api::RouteView& route, const Style& style) {
     name.resize(10, ' ');
     out += "  " + coloured(name, Colour::dim, style.colour) + coloured(printable(text), colour, style.colour) + "\n";
   };
-  line("app", whose(route), route.app.empty() ? Colour::red : Colour::none);
+  line("app", whose(route), is_taken(route) ? Colour::none : Colour::red);
   line("path", route.seen_path);
   if (route.because != "nothing") line("because", route.because + (route.rule.empty() ? "" : " " + route.rule));
   const auto bad = route.status && *route.status >= 400;

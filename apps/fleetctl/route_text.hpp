@@ -8,6 +8,7 @@
 
 namespace fleet::ctl {
 
+bool is_taken(const api::RouteView& route);  // by an app, or by fleet itself
 std::string route_text(const api::RouteView& route, const Style& style);
 
 }  // namespace fleet::ctl

@@ -145,6 +145,7 @@ std::string notes(const api::CertificateView& certificate, milliseconds now, con
     case api::CertificateState::expiring: return line(Colour::yellow, file + ", in " + (end ? duration(*end - now) : "days"));
     case api::CertificateState::expired: return line(Colour::red, file + ", renew it");
     case api::CertificateState::former:
+      return line(Colour::red, printable(certificate.problem) + " · its former version is served");
     case api::CertificateState::refused: return line(Colour::red, printable(certificate.problem));
   }
   return "";

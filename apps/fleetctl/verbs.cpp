@@ -259,7 +259,7 @@ Outcome route_check(Session& session) {
   auto view = value_of<api::RouteView>(*reply);
   if (!view) co_return std::unexpected(view.error());
   session.terminal.data(options.json ? reply->body : route_text(*view, session.terminal.data_style()));
-  co_return view->app.empty() ? Exit::usage : Exit::done;
+  co_return is_taken(*view) ? Exit::done : Exit::usage;
 }
 
 // ---- the daemon ----------------------------------------------------------------------------------------------------

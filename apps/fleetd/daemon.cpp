@@ -233,7 +233,8 @@ Result<api::ReleasesView> Daemon::releases(const std::string& name) {
 
 Result<api::RouteView> Daemon::route(const api::RouteQuery& asked) {
   const auto& https = config_.proxy.https;
-  return check_route(executor_->table(), asked, https.empty() ? 443 : https.front().port, logins_, std::chrono::steady_clock::now());
+  return check_route(executor_->table(), asked, https.empty() ? 443 : https.front().port,
+                     config_.proxy.settings.ready_path, logins_, std::chrono::steady_clock::now());
 }
 
 Result<api::LogsView> Daemon::logs(const std::string& name, const api::LogQuery& query) {

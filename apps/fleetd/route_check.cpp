@@ -22,6 +22,12 @@ struct Posed {
   http::RequestHead head;
   http::Framing framing;
   std::optional<http::Fault> fault;  // why a worker would refuse it
+
+  // For paths that fleet itself answers.
+  bool asks_for(string_view path) const {
+    const bool reads = head.method == http::Method::get || head.method == http::Method::head;
+    return reads && head.target.substr(0, head.target.find('?')) == path;
+  }
 };
 
 Result<std::string> request_text(string_view rest, const api::RouteQuery& asked) {
@@ -78,14 +84,29 @@ void show_targets(api::RouteView& view, const Route& route) {
   }
 }
 
-void show_wait(api::RouteView& view, const Route& route, route::Logins::Time now) {
+bool has_ready_target(const Route& route) {
+  return std::ranges::any_of(route.releases, [](const RouteRelease& release) {
+    return release.accepts == Accepts::everyone &&
+           std::ranges::find(release.targets, TargetState::ready, &Target::state) != release.targets.end();
+  });
+}
+
+void show_readiness(api::RouteView& view, const RouteTable& table) {
+  const bool ready = std::ranges::any_of(table.routes, has_ready_target);
+  view.because = "ready_path";
+  view.status = ready ? 200 : 503;
+  if (!ready) view.reason = "not-ready";
+}
+
+void show_wait(api::RouteView& view, const Posed& posed, const Route& route, route::Logins::Time now) {
   const auto held_for = route.held_until - std::chrono::duration_cast<milliseconds>(now.time_since_epoch());
-  const auto ready = [](const auto& target) { return target.state == "ready"; };
-  if (held_for.count() > 0) {
+  if (held_for.count() <= 0 && has_ready_target(route)) return;
+  if (std::ranges::any_of(route.hold.answer, [&](const auto& path) { return posed.asks_for(path); })) {
+    view.because = "hold.answer";
+    view.status = 200;
+  } else if (held_for.count() > 0) {
     view.waits = "held";
     view.waits_ms = held_for;
-  } else if (std::ranges::any_of(view.targets, ready)) {
-    return;
   } else if (route.awaited && route.hold.timeout.count() > 0) {
     view.waits = "no-target";
     view.waits_ms = route.hold.timeout;
@@ -154,10 +175,24 @@ void show_decision(api::RouteView& view, const route::Decision& decision, const 
   view.location = decision.location;
 }
 
+// The decision as it is when the rules of the path that a rewrite led to have been asked as well.
+Result<route::Decision> where_led_to(route::Decision decision, const route::Index& index, const route::Index::Found& from,
+                                     const Route& route, string_view host, route::Files& files, const route::Asked& asked,
+                                     route::Logins& logins) {
+  if (decision.because != route::Because::rewrite || decision.status != 0) return decision;
+  std::string scratch;
+  const auto path = route::matching_path(decision.target, EncodedSlash::separator, scratch);
+  const auto found = path ? index.match(host, path->text) : std::nullopt;
+  if (!found || found->route != from.route || found->rules == route::Index::kNone || found->rules == from.rules) return decision;
+  TRY(const auto rules, route::compile(route.rules[found->rules], files));
+  auto refused = route::admit(*rules, asked, logins);
+  return refused.status != 0 ? std::move(refused) : std::move(decision);
+}
+
 }  // namespace
 
 Result<api::RouteView> check_route(const RouteTable& table, const api::RouteQuery& asked, std::uint16_t https_port,
-                                   route::Logins& logins, route::Logins::Time now) {
+                                   string_view ready_path, route::Logins& logins, route::Logins::Time now) {
   const auto address = parse_address(asked.from);
   if (!address) return wrong("from: not an IP address");
   const auto posed = std::make_unique<Posed>();
@@ -167,6 +202,7 @@ Result<api::RouteView> check_route(const RouteTable& table, const api::RouteQuer
   view.method = asked.method;
   view.generation = table.generation;
   if (posed->fault) return refuse(view, *posed->fault), view;
+  if (!ready_path.empty() && posed->asks_for(ready_path)) return show_readiness(view, table), view;
 
   std::string host_scratch, path_scratch;
   const auto path = route::matching_path(posed->head.target, EncodedSlash::separator, path_scratch);
@@ -194,17 +230,9 @@ Result<api::RouteView> check_route(const RouteTable& table, const api::RouteQuer
   const route::Place place{chosen.app, chosen.https_redirect, compiled.get(), host, *path};
   const auto text = to_string(*address);
   const route::Asked request{posed->head, posed->framing, *address, text, posed->https, https_port, now};
-  auto decision = route::decide(place, request, logins);
+  TRY(const auto decision,
+      where_led_to(route::decide(place, request, logins), index, *found, chosen, host, files, request, logins));
   const auto values = route::values_of(place, request);
-  if (decision.because == route::Because::rewrite && decision.status == 0) {
-    std::string scratch;
-    const auto led_to = route::matching_path(decision.target, EncodedSlash::separator, scratch);
-    const auto again = led_to ? index.match(host, led_to->text) : std::nullopt;
-    if (again && again->route == found->route && again->rules != route::Index::kNone && again->rules != found->rules) {
-      TRY(const auto other, route::compile(chosen.rules[again->rules], files));
-      if (auto refused = route::admit(*other, request, logins); refused.status != 0) decision = std::move(refused);
-    }
-  }
   show_decision(view, decision, rules == nullptr ? nullptr : &rules->rewrites);
   if (compiled) {
     show_limits(view, *compiled);
@@ -214,7 +242,7 @@ Result<api::RouteView> check_route(const RouteTable& table, const api::RouteQuer
     view.target = decision.target.empty() ? std::string(posed->head.target) : decision.target;
     show_request(view, *posed, compiled.get(), values, decision, text);
     show_targets(view, chosen);
-    show_wait(view, chosen, now);
+    show_wait(view, *posed, chosen, now);
   }
   return view;
 }

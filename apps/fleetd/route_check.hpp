@@ -8,7 +8,8 @@
 namespace fleet {
 
 // Errors (usage): the URL, method, address or headers are none. `https_port`: where redirects to https lead.
+// `ready_path`: which the workers themselves answer, or empty.
 Result<api::RouteView> check_route(const RouteTable& table, const api::RouteQuery& asked, std::uint16_t https_port,
-                                   route::Logins& logins, route::Logins::Time now);
+                                   std::string_view ready_path, route::Logins& logins, route::Logins::Time now);
 
 }  // namespace fleet

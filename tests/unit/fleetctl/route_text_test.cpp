@@ -43,6 +43,15 @@ TEST(RouteText, TellsWhatTheRequestWouldWaitFor) {
   EXPECT_NE(route_text(route, {}).find("  waits     for an instance that takes it, 29 s at most\n"), std::string::npos);
 }
 
+TEST(RouteText, TakesFleetsOwnPathForNoFault) {
+  api::RouteView route;
+  EXPECT_FALSE(is_taken(route));
+  route.because = "ready_path";
+  route.status = 200;
+  EXPECT_TRUE(is_taken(route));
+  EXPECT_NE(route_text(route, {}).find("  app       none: it asks whether fleet is ready\n"), std::string::npos);
+}
+
 TEST(RouteText, TellsWhatFleetAnswersItself) {
   api::RouteView route;
   route.url = "http://x\x1b[2J/";

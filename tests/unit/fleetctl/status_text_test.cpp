@@ -106,7 +106,7 @@ TEST(Status, AddsCertificatesThatWantAttention) {
   EXPECT_TRUE(text.ends_with("\n\n"
                              "certificate expiring: /b.pem, in 3 d 4 h\n"
                              "certificate expired: /c.pem, renew it\n"
-                             "certificate former: /d.pem: holds no PEM certificate\n"
+                             "certificate former: /d.pem: holds no PEM certificate · its former version is served\n"
                              "certificate refused: /e.pem: no such file\n"))
       << text;
 }

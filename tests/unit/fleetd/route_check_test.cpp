@@ -36,12 +36,12 @@ RouteTable table() {
 class RouteCheck : public testing::Test {
  protected:
   api::RouteView of(std::string url, std::string method = "GET", std::string headers = "", std::string from = "10.0.0.1") {
-    const auto view = check_route(table(), {std::move(url), std::move(method), std::move(from), std::move(headers)}, 8443, logins, {});
+    const auto view = check_route(table(), {std::move(url), std::move(method), std::move(from), std::move(headers)}, 8443, "/ready", logins, {});
     EXPECT_TRUE(view) << view.error().text;
     return view.value_or(api::RouteView{});
   }
   std::string problem(std::string url, std::string method = "GET", std::string headers = "", std::string from = "10.0.0.1") {
-    const auto view = check_route(table(), {std::move(url), std::move(method), std::move(from), std::move(headers)}, 8443, logins, {});
+    const auto view = check_route(table(), {std::move(url), std::move(method), std::move(from), std::move(headers)}, 8443, "/ready", logins, {});
     return view ? "none" : view.error().text;
   }
   route::Logins logins{"secret"};
@@ -99,7 +99,7 @@ TEST_F(RouteCheck, ShowsWhatARequestWouldWaitFor) {
   auto asked = table();
   auto& shop = asked.routes[0];
   const auto check = [&](std::chrono::seconds now) {
-    const auto view = check_route(asked, {"https://shop.example/", "GET", "10.0.0.1", ""}, 443, logins, route::Logins::Time(now));
+    const auto view = check_route(asked, {"https://shop.example/", "GET", "10.0.0.1", ""}, 443, "/ready", logins, route::Logins::Time(now));
     EXPECT_TRUE(view);
     return view.value_or(api::RouteView{});
   };
@@ -122,7 +122,7 @@ TEST_F(RouteCheck, AsksTheRulesOfThePathThatARewriteLeadsTo) {
   auto& admin = asked.routes[0].rules.emplace_back();
   admin.path = "/new/admin";
   admin.access.deny = {"10.0.0.0/8"};
-  const auto check = [&](const std::string& url) { return check_route(asked, {url, "GET", "10.0.0.1", ""}, 443, logins, {}); };
+  const auto check = [&](const std::string& url) { return check_route(asked, {url, "GET", "10.0.0.1", ""}, 443, "/ready", logins, {}); };
   const auto denied = check("https://shop.example/api/old/admin/x");
   ASSERT_TRUE(denied);
   EXPECT_EQ(denied->status, 403u);
@@ -130,11 +130,32 @@ TEST_F(RouteCheck, AsksTheRulesOfThePathThatARewriteLeadsTo) {
   EXPECT_EQ(check("https://shop.example/api/old/x")->status, std::nullopt);
 }
 
+TEST_F(RouteCheck, ShowsWhatTheProxyAnswersToABalancer) {
+  auto asked = table();
+  auto& shop = asked.routes[0];
+  shop.hold.answer = {"/health"};
+  const auto check = [&](const std::string& url, const std::string& method = "GET") {
+    const auto view = check_route(asked, {url, method, "10.0.0.1", ""}, 443, "/ready", logins, {});
+    EXPECT_TRUE(view);
+    return view.value_or(api::RouteView{});
+  };
+  EXPECT_EQ(check("http://anybody/ready?x").status, 200u);
+  EXPECT_EQ(check("http://anybody/ready").because, "ready_path");
+  EXPECT_EQ(check("http://anybody/ready", "POST").reason, "no-route");
+  EXPECT_EQ(check("https://shop.example/health").status, std::nullopt) << "the application answers";
+  shop.held_until = milliseconds(1);
+  EXPECT_EQ(check("https://shop.example/health").status, 200u);
+  EXPECT_EQ(check("https://shop.example/health").because, "hold.answer");
+  EXPECT_EQ(check("https://shop.example/x").waits, "held");
+  shop.releases.clear();
+  EXPECT_EQ(check("http://anybody/ready").status, 503u);
+}
+
 TEST_F(RouteCheck, TellsFieldsThatAreSetFromThoseAdded) {
   auto asked = table();
   asked.routes[0].rules[0].response_headers.set = {{"server", "me"}};
   asked.routes[0].rules[0].response_headers.add = {{"X-B", "1"}};
-  const auto got = check_route(asked, {"http://shop.example/api", "GET", "10.0.0.1", ""}, 443, logins, {});
+  const auto got = check_route(asked, {"http://shop.example/api", "GET", "10.0.0.1", ""}, 443, "/ready", logins, {});
   ASSERT_TRUE(got);
   EXPECT_THAT(got->response_changes, testing::UnorderedElementsAre("set server: me", "add X-B: 1"));
 }
