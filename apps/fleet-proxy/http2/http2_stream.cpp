@@ -188,11 +188,13 @@ bool Http2Stream::add_trailer(std::string_view name, std::string_view value) {
 }
 
 void Http2Stream::add_body(std::string_view bytes) {
+  // There is room for a window of it. nghttp2 hands over what is beyond, too, and resets the stream behind it.
+  if (bytes.size() > body_.room()) gone_ = news_ = true;
   if (stage == Stage::done || gone_ || unread_) {
     nghttp2_session_consume_connection(connection_.session(), bytes.size());
     return;
   }
-  body_.append(bytes);  // there is room for a window of it
+  body_.append(bytes);
   news_ = true;
 }
 

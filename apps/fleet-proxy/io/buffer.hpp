@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
@@ -74,7 +75,9 @@ class Buffer {
  private:
   void make_room(std::size_t n) {
     if (!block_) take_block();
-    if (kBlock - end_ < n) compact();
+    if (kBlock - end_ >= n) return;
+    compact();
+    if (kBlock - end_ < n) std::abort();  // rather than write over another connection's block
   }
   void compact() {
     std::memmove(block_ + pinned_, block_ + begin_, end_ - begin_);
