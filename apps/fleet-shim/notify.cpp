@@ -94,9 +94,10 @@ Notice parse_notice(std::string_view datagram) {
   return notice;
 }
 
-Result<> NotifySocket::open(const std::string& path) {
+Result<> NotifySocket::open(const std::string& path, const std::optional<Identity>& user) {
   TRY(fd_, os::bind_unix_datagram(path, 0600));
   path_ = path;
+  if (user && ::chown(path.c_str(), user->uid, user->gid) != 0) return fail_errno("cannot give " + path + " to its user", errno);
   return {};
 }
 

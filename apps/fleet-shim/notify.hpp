@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/confinement.hpp"
 #include "core/result.hpp"
 #include "os/fd.hpp"
 
@@ -24,7 +25,8 @@ class NotifySocket {
   NotifySocket(const NotifySocket&) = delete;
   NotifySocket& operator=(const NotifySocket&) = delete;
 
-  Result<> open(const std::string& path);
+  // `user`: who may write to it besides us.
+  Result<> open(const std::string& path, const std::optional<Identity>& user);
   void close();  // removes the socket file
   int fd() const { return fd_.get(); }
 

@@ -155,7 +155,8 @@ Result<> Shim::start(const wire::Launch& launch, const std::vector<os::Fd>& fds)
   TRY(const auto ends, output_.open(LogFile(launch.log_file, launch.log_max_bytes, launch.log_keep)));
   what.out = ends.out.get();
   what.err = ends.err.get();
-  if (!launch.notify_socket.empty()) TRYV(notify_.open(launch.notify_socket));
+  what.confined = launch.confined;
+  if (!launch.notify_socket.empty()) TRYV(notify_.open(launch.notify_socket, launch.confined.as));
   TRY(program_, os::spawn(what));
   status_.pid = static_cast<std::uint32_t>(program_.pid);
   status_.start_time = program_.start_time;

@@ -31,6 +31,15 @@ std::string new_node_name() {
   return "fleet-" + std::to_string(random());
 }
 
+void warn_of_root(const Config& config) {
+  if (::geteuid() != 0 || config.allow_root) return;
+  for (const auto& app : config.apps) {
+    if (!app.run.user.empty()) continue;
+    spdlog::warn("fleetd is root, and so is the application: give it a user, run fleetd as its own user, as deploy/systemd "
+                 "does, or accept it with [fleet] allow_root = true app={}", app.name);
+  }
+}
+
 }  // namespace
 
 Daemon::Daemon(net::asio::io_context& io, std::string config_file, Config config, Paths paths, Store store)
@@ -58,10 +67,7 @@ net::Task<Result<>> Daemon::come_up() {
   CO_TRY(auto saved_events, store_.events(kEventsRestored));
   events_.restore(std::move(saved_events));
 
-  if (::geteuid() == 0 && !config_.allow_root && !config_.apps.empty()) {
-    spdlog::warn("fleetd is root, and so are the applications: run it as its own user, as deploy/systemd does, or accept "
-                 "it with [fleet] allow_root = true");
-  }
+  warn_of_root(config_);
   listeners_.take_from_systemd();
   auto found = co_await find_shims();
   const bool nothing_runs = found.empty();

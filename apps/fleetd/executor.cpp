@@ -49,6 +49,13 @@ bool port_is_free(std::uint16_t port) {
   return fd && ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
 
+Result<> make_folders(const Paths& paths, const AppConfig& app) {
+  auto confined = confinement_of(app.run);
+  auto made = confined ? paths.make_for_app(app.name, confined->as) : Result<>(std::unexpected(confined.error()));
+  if (!made) return std::unexpected(std::move(made.error()).in("app \"" + app.name + "\""));
+  return {};
+}
+
 Totals minus(const Totals& now, const api::Receipt& then) {
   const auto less = [](std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; };
   return {less(now.requests, then.requests), less(now.failed, then.failed),
@@ -113,7 +120,7 @@ Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& conf
     app->config = wanted;
     app->state.name = wanted.name;
     app->configured = true;
-    TRYV(world.paths.make_for_app(wanted.name));
+    TRYV(make_folders(world.paths, wanted));
   }
   for (auto& [name, app] : self->apps_) app->fetcher = std::make_unique<Fetcher>(world.io, world.tasks, world.paths);
   self->world_.tasks.spawn(self->tick());
@@ -164,10 +171,10 @@ void Executor::recover(std::map<std::string, FoundShim>& found, Since since) {
 void Executor::remove_stale_sockets() const {
   std::set<std::string> known;
   for (const auto& [name, app] : apps_) {
-    for (const auto& instance : app->state.instances) known.insert(instance.id);
+    for (const auto& instance : app->state.instances) known.insert(instance.socket);
   }
-  for (const auto& id : http_sockets_found(world_.paths)) {
-    if (!known.contains(id)) ::unlink(world_.paths.http_socket(id).c_str());
+  for (const auto& socket : http_sockets_found(world_.paths)) {
+    if (!known.contains(socket)) ::unlink(socket.c_str());
   }
 }
 
@@ -271,7 +278,7 @@ net::Task<Result<>> Executor::hold(std::string name, milliseconds at_most, std::
 }
 
 Result<> Executor::configure(const Config& config) {
-  for (const auto& wanted : config.apps) TRYV(world_.paths.make_for_app(wanted.name));
+  for (const auto& wanted : config.apps) TRYV(make_folders(world_.paths, wanted));
   config_ = config;
   for (auto& [name, app] : apps_) {
     const bool stays = std::ranges::any_of(config.apps, [&](const AppConfig& a) { return a.name == name; });
@@ -413,7 +420,7 @@ void Executor::give_addresses(const App& app, plan::AppState& state) {
     const bool has_one = instance.port != 0 || !instance.socket.empty();
     if (instance.phase != plan::InstancePhase::starting || has_one) continue;
     if (app.config.listen == Listens::unix_) {
-      instance.socket = world_.paths.http_socket(instance.id);
+      instance.socket = world_.paths.http_socket(app.state.name, instance.id);
       continue;
     }
     const auto first = static_cast<std::uint32_t>(random()) % span;

@@ -8,12 +8,15 @@
 #include <cstdlib>
 
 #include "config/command.hpp"
+#include "os/atomic_file.hpp"
 #include "os/unix_socket.hpp"
+#include "os/users.hpp"
 
 namespace fleet {
 
 struct Instances::Session {
   std::string app, id;
+  std::string socket;  // that it listens on; empty: a port
   std::optional<Shim> shim;
   std::uint32_t pid = 0;
   std::uint64_t start_time = 0;
@@ -26,6 +29,11 @@ namespace {
 // A shim that takes links and drops them shall not keep us busy.
 constexpr milliseconds kBetweenDials{100};
 constexpr milliseconds kWorkerDrains{40'000};
+
+int own_oom_score() {
+  const auto text = os::read_file("/proc/self/oom_score_adj", 16).value_or("0");
+  return std::atoi(text.c_str());
+}
 
 Result<wire::Launch> prepare(const Paths& paths, const AppConfig& app, const plan::Instance& instance,
                              const std::vector<std::string>& command) {
@@ -53,10 +61,29 @@ Result<wire::Launch> prepare(const Paths& paths, const AppConfig& app, const pla
   launch.env["FLEET_APP"] = app.name;
   launch.env["FLEET_RELEASE"] = release;
   launch.env["FLEET_INSTANCE"] = instance.id;
+  TRY(launch.confined, confinement_of(app.run));
   return launch;
 }
 
 }  // namespace
+
+Result<Confinement> confinement_of(const RunConfig& run) {
+  Confinement confined;
+  if (!run.user.empty()) {
+    TRY(auto identity, os::identity_of(run.user, run.group));
+    const bool is_other = identity.uid != ::geteuid() || (!run.group.empty() && identity.gid != ::getegid());
+    if (is_other && ::geteuid() != 0) {
+      return fail(ErrorKind::usage, "user \"" + run.user + "\": only a fleetd that is root can run anything as another user");
+    }
+    if (is_other) confined.as = std::move(identity);
+  }
+  confined.no_new_privileges = true;
+  confined.memory_max = run.memory_max;
+  confined.processes_max = run.processes_max;
+  confined.open_files = run.open_files;
+  if (own_oom_score() < 0) confined.oom_score_adj = 0;  // that of a supervisor is not theirs
+  return confined;
+}
 
 Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance) {
   return prepare(paths, app, instance, app.command);
@@ -72,13 +99,14 @@ void Instances::start(const std::string& app, const AppConfig& config, const pla
   };
   const auto launch = launch_of(paths_, config, instance);
   if (!launch) return could_not(launch.error());
-  ::unlink(paths_.http_socket(instance.id).c_str());  // most servers do not bind where something is
+  if (!instance.socket.empty()) ::unlink(instance.socket.c_str());  // most servers do not bind where something is
   auto shim = Shim::start(io_, tasks_, paths_, instance.id);
   if (!shim) return could_not(shim.error());
   shim->launch(*launch, {});
   auto session = std::make_shared<Session>();
   session->app = app;
   session->id = instance.id;
+  session->socket = instance.socket;
   session->shim = std::move(*shim);
   sessions_[instance.id] = session;
   tasks_.spawn(run(session));
@@ -88,6 +116,7 @@ void Instances::adopt(const std::string& app, const plan::Instance& instance, Sh
   auto session = std::make_shared<Session>();
   session->app = app;
   session->id = instance.id;
+  session->socket = instance.socket;
   session->shim = std::move(shim);
   session->started = true;
   session->pid = status.pid;
@@ -109,7 +138,7 @@ void Instances::forget(const std::string& id) {
   if (found == sessions_.end()) return;
   found->second->ended = true;
   if (found->second->shim) found->second->shim->dismiss();
-  ::unlink(paths_.http_socket(id).c_str());
+  if (!found->second->socket.empty()) ::unlink(found->second->socket.c_str());
   sessions_.erase(found);
 }
 

@@ -17,6 +17,8 @@
 namespace fleet {
 
 // Everything a process of this instance is started with.
+// Errors: no such user, or not one that this fleetd could become.
+Result<Confinement> confinement_of(const RunConfig& run);
 Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance);
 // The same for its health.command.
 Result<wire::Launch> check_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance);

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "core/config.hpp"
+#include "core/confinement.hpp"
 #include "core/result.hpp"
 
 namespace fleet {
@@ -31,14 +33,19 @@ struct Paths {
   std::string worker_socket(const std::string& id) const { return workers() + "/" + id; }
   std::string notify_socket(const std::string& id) const { return run + "/notify/" + id; }
   std::string http_sockets() const { return run + "/http"; }
-  std::string http_socket(const std::string& id) const { return http_sockets() + "/" + id; }  // see listen = "unix"
+  // See listen = "unix". An id begins with the app's name.
+  std::string http_socket(const std::string& app, const std::string& id) const {
+    return http_sockets() + "/" + app + "/" + id.substr(app.size() + 1);
+  }
 
   // The folder of this program's own executable.
   static Result<Paths> of(const Config& config);
-  // Makes the folders, private to fleetd except `run` (0750), where clients of the group find the socket.
+  // Makes the folders, private to fleetd except those on the way to what apps may reach, which may be passed and not
+  // read, and `run`, where clients of the group find the socket.
   Result<> make() const;
   void share_api_socket() const;
-  Result<> make_for_app(const std::string& app) const;
+  // Those of an app whose processes have a user of their own belong to that one as far as it has to do with them.
+  Result<> make_for_app(const std::string& app, const std::optional<Identity>& user) const;
 };
 
 }  // namespace fleet

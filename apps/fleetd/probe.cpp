@@ -86,6 +86,7 @@ net::Task<ProbeReport> run_check(asio::io_context& io, ProbeTarget target) {
   os::Spawn spawn;
   spawn.argv = target.launch.argv;
   spawn.cwd = target.launch.cwd;
+  spawn.confined = target.launch.confined;
   for (const auto& [key, value] : target.launch.env) spawn.env.push_back(key + "=" + value);
   auto status = co_await run_child(io, std::move(spawn), target.health.timeout);
   ProbeReport report;

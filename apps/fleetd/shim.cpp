@@ -75,7 +75,14 @@ void Shim::dismiss() { channel_.send(wire::Dismiss{}); }
 
 std::vector<std::string> shims_found(const Paths& paths) { return names_in(paths.shims()); }
 std::vector<std::string> workers_found(const Paths& paths) { return names_in(paths.workers()); }
-std::vector<std::string> http_sockets_found(const Paths& paths) { return names_in(paths.http_sockets()); }
+std::vector<std::string> http_sockets_found(const Paths& paths) {
+  std::vector<std::string> found;
+  for (const auto& app : names_in(paths.http_sockets())) {
+    const auto folder = paths.http_sockets() + "/" + app;
+    for (const auto& name : names_in(folder)) found.push_back(folder + "/" + name);
+  }
+  return found;
+}
 
 void kill_orphan(const std::string& id, std::uint32_t pid, std::uint64_t start_time) {
   const auto main = static_cast<pid_t>(pid);

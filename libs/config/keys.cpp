@@ -30,8 +30,8 @@ const Keys<Config>& fleet_keys() {
                    "and for one more release of the largest."},
                   read_ports},
       key("allow_root", &Config::allow_root, Boolean{},
-          "Accepts that applications run as root when fleetd does; without it fleetd warns of it at each start. A fleetd that "
-          "is not root runs everything as itself."),
+          "Accepts that applications without a user of their own run as root when fleetd does; without it fleetd warns of it "
+          "at each start. A fleetd that is not root runs everything as itself."),
   };
   return keys;
 }
@@ -211,6 +211,7 @@ Keys<AppConfig> with_rules(Keys<AppConfig> keys) {
 
 const Keys<AppConfig>& app_keys() {
   constexpr auto kBalancing = &AppConfig::balancing;
+  constexpr auto kRun = &AppConfig::run;
   static const Keys<AppConfig> keys = with_rules({
       key("hosts", &AppConfig::hosts, ListOf<Text>{kHostPattern},
           "Names that the app answers to; none: any host. \"*.example.com\" is every name below example.com, of one label or "
@@ -249,6 +250,20 @@ const Keys<AppConfig>& app_keys() {
       key("listen", &AppConfig::listen, OneOf<Listens>{},
           "\"unix\": instances listen on the unix socket {socket} (also FLEET_SOCKET_PATH) and not on {port}, which costs less "
           "for each request."),
+      within(kRun, key("user", &RunConfig::user, kUser,
+                       "The app's processes run as this user, with all groups that it is in, and so do health checks that "
+                       "are commands. The user can read the app's releases and own the app's {data_dir}, and nothing else "
+                       "of fleet's. Only for a fleetd that is root.")
+                      .otherwise("fleetd's own")),
+      within(kRun, key("group", &RunConfig::group, kGroup, "Instead of the user's own group.").otherwise("the user's")),
+      within(kRun, key("memory_max", &RunConfig::memory_max, Size{},
+                       "Each process may have so much writable memory of its own (RLIMIT_DATA); what it asks for beyond, it "
+                       "does not get. Not set: as fleetd.")),
+      within(kRun, key("pids_max", &RunConfig::processes_max, Integer{0, 4'194'304},
+                       "So many processes and threads may the app's user have, in all its instances (RLIMIT_NPROC); needs "
+                       "user. 0: as fleetd.")),
+      within(kRun, key("open_files", &RunConfig::open_files, Integer{0, 1'048'576},
+                       "Descriptors of each process (RLIMIT_NOFILE). 0: as fleetd.")),
       section("drain", &AppConfig::drain, drain_keys()),
       section("hold", &AppConfig::hold, hold_keys()),
   });

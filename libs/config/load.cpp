@@ -1,5 +1,7 @@
 #include "config/load.hpp"
 
+#include <grp.h>
+#include <pwd.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -54,6 +56,8 @@ std::expected<Config, Problems> load(const std::string& path) {
   environment.cores = usable_cores();
   environment.directory = absolute.parent_path();
   environment.read_file = read_whole;
+  environment.has_user = [](const std::string& name) { return ::getpwnam(name.c_str()) != nullptr; };
+  environment.has_group = [](const std::string& name) { return ::getgrnam(name.c_str()) != nullptr; };
   return parse(*text, path, environment);
 }
 

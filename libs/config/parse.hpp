@@ -25,6 +25,7 @@ struct Environment {
   std::string directory;  // absolute; relative paths in the file are resolved against it
   // The whole contents of a file that the configuration names, or why not: more than `limit` bytes, say.
   std::function<Result<std::string>(const std::string& path, std::size_t limit)> read_file;
+  std::function<bool(const std::string& name)> has_user, has_group;  // unset: nobody knows, all are taken
 };
 
 struct Diagnostic {

@@ -121,6 +121,16 @@ std::string accept_signal(std::string& text, const Environment&) {
   return {};
 }
 
+std::string accept_user(std::string& name, const Environment& environment) {
+  const bool known = !environment.has_user || (!name.empty() && environment.has_user(name));
+  return known ? "" : quote(name) + " is no user of this machine";
+}
+
+std::string accept_group(std::string& name, const Environment& environment) {
+  const bool known = !environment.has_group || (!name.empty() && environment.has_group(name));
+  return known ? "" : quote(name) + " is no group of this machine";
+}
+
 std::string accept_argument(std::string& text, const Environment&) {
   return text.find('\0') == std::string::npos ? "" : quote(text) + " has a zero byte";
 }
@@ -161,6 +171,8 @@ const Text kHealthPath{"string", "begins with /; may have a query", accept_healt
 const Text kHost{"string", "a host name, without port or wildcard", accept_host};
 const Text kHostPattern{"string", "host names without port, \"*.\" may stand before them", accept_host_pattern};
 const Text kSignal{"string", "a signal's name, SIGKILL and SIGSTOP excepted", accept_signal};
+const Text kUser{"string", "a user of this machine", accept_user};
+const Text kGroup{"string", "a group of this machine", accept_group};
 const Text kArgument{"string", "", accept_argument};
 const Text kHashBy{"string", "\"header:NAME\", \"cookie:NAME\", \"address\" (of the client)", accept_hash_by};
 const Text kCidr{"address block", "IP addresses and CIDR blocks (\"10.0.0.0/8\", \"::1\")", accept_cidr};

@@ -76,6 +76,7 @@ extern const Text kHost;    // lower case
 extern const Text kHostPattern;  // that, or "*." and that
 extern const Text kSignal;  // as "SIGTERM"
 extern const Text kArgument;
+extern const Text kUser, kGroup;  // of this machine
 extern const Text kHashBy;  // "header:NAME" in lower case, "cookie:NAME", "address"
 extern const Text kCidr;  // in normal form: "10.0.0.0/8"
 

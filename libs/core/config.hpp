@@ -129,6 +129,14 @@ struct HoldConfig {
 enum class Listens : std::uint8_t { tcp, unix_ };
 FLEET_NAMES(Listens, "tcp", "unix")
 
+// Who an app's processes are, and what they may take; see Confinement.
+struct RunConfig {
+  std::string user, group;  // names; user empty: fleetd's own; group empty: the user's
+  std::uint64_t memory_max = 0;
+  std::uint32_t processes_max = 0, open_files = 0;
+  FLEET_FIELDS(RunConfig, user, group, memory_max, processes_max, open_files)
+};
+
 struct AppConfig {
   std::string name;
   std::vector<std::string> hosts;  // lower case, no port; empty: any host
@@ -148,8 +156,9 @@ struct AppConfig {
   Balancing balancing;
   HoldConfig hold;
   Listens listen = Listens::tcp;
+  RunConfig run;
   FLEET_FIELDS(AppConfig, name, hosts, path, https_redirect, command, env, instances, rewrite_redirects, keep_releases,
-               health, drain, rules, routes, files, access_log, balancing, hold, listen)
+               health, drain, rules, routes, files, access_log, balancing, hold, listen, run)
 };
 
 struct Config {

@@ -11,24 +11,43 @@
 #include "os/atomic_file.hpp"
 
 namespace fleet::os {
+namespace {
 
-Result<> make_dir(const std::string& path, mode_t mode) {
+Result<Fd> open_dir(const std::string& path, mode_t mode, bool must_be_ours) {
   const auto parent = std::filesystem::path(path).parent_path();
   std::error_code error;
   if (!parent.empty() && !std::filesystem::create_directories(parent, error) && error) {
     return fail_errno("cannot create " + parent.string(), error.value());
   }
   if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return fail_errno("cannot create " + path, errno);
-  const Fd dir(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  Fd dir(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat is {};
   if (!dir || ::fstat(dir.get(), &is) != 0) return fail_errno("cannot use " + path, errno);
-  if (is.st_uid != ::geteuid()) {
+  if (is.st_uid != ::geteuid() && (must_be_ours || ::geteuid() != 0)) {
     return fail(ErrorKind::denied, "cannot use " + path + ": it belongs to user " + std::to_string(is.st_uid));
   }
-  if ((is.st_mode & 07777) != mode && ::fchmod(dir.get(), mode) != 0) {
-    return fail_errno("cannot set the permissions of " + path, errno);
-  }
+  return dir;
+}
+
+Result<> permit(const Fd& dir, const std::string& path, mode_t mode) {
+  struct stat is {};
+  const bool known = ::fstat(dir.get(), &is) == 0;
+  if (known && (is.st_mode & 07777) == mode) return {};
+  if (::fchmod(dir.get(), mode) != 0) return fail_errno("cannot set the permissions of " + path, errno);
   return {};
+}
+
+}  // namespace
+
+Result<> make_dir(const std::string& path, mode_t mode) {
+  TRY(const auto dir, open_dir(path, mode, true));
+  return permit(dir, path, mode);
+}
+
+Result<> make_dir_for(const std::string& path, mode_t mode, uid_t owner, gid_t group) {
+  TRY(const auto dir, open_dir(path, mode, false));
+  if (::fchown(dir.get(), owner, group) != 0) return fail_errno("cannot give " + path + " to its user", errno);
+  return permit(dir, path, mode);
 }
 
 Result<Fd> lock_dir(const std::string& dir) {

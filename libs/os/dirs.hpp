@@ -13,6 +13,9 @@ namespace fleet::os {
 // Makes the folder with this mode (and missing parents with 0755). One that is there must be a real folder, owned by
 // us; its permissions become `mode`.
 Result<> make_dir(const std::string& path, mode_t mode);
+// Likewise, but it is given to these. To root it does not matter whose it was: the folder that it is in must be root's.
+// Errors: denied, unless we are root or they are us.
+Result<> make_dir_for(const std::string& path, mode_t mode, uid_t owner, gid_t group);
 
 // Removes a file, symlink or folder with all below it. Follows no symlink and enters no other mount (then it fails,
 // having removed what it could). Not being there is success.

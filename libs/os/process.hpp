@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/confinement.hpp"
 #include "core/result.hpp"
 #include "os/fd.hpp"
 
@@ -24,6 +25,7 @@ struct Spawn {
   int in = -1, out = -1, err = -1;  // -1: /dev/null. Borrowed
   bool new_session = true;
   int parent_death_signal = 0;  // 0: none
+  Confinement confined;
 };
 
 struct Process {

@@ -6,7 +6,9 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,7 +25,7 @@ namespace {
 constexpr std::size_t kStackBytes = 64u << 10;
 constexpr const char* kDefaultPath = "/usr/local/bin:/usr/bin:/bin";
 
-enum class Step { none, session, parent, directory, descriptors, exec };
+enum class Step { none, session, parent, limits, identity, directory, descriptors, exec };
 
 struct Plan {
   std::vector<char*> argv, env;       // null-terminated
@@ -33,6 +35,8 @@ struct Plan {
   bool new_session = true;
   int parent_death_signal = 0;
   pid_t parent = 0;
+  const Confinement* confined = nullptr;
+  std::string oom_score;
   Step failed = Step::none;
   int error = 0;
 };
@@ -59,6 +63,42 @@ bool place_descriptors(Plan& plan) {
   return ::close_range(static_cast<unsigned>(count), ~0u, 0) == 0;
 }
 
+bool limit(int resource, std::uint64_t most) {
+  if (most == 0) return true;
+  const rlimit both{most, most};
+  return ::setrlimit(static_cast<__rlimit_resource>(resource), &both) == 0;
+}
+
+bool set_oom_score(const std::string& score) {
+  if (score.empty()) return true;
+  const int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  const bool done = ::write(file, score.data(), score.size()) == static_cast<ssize_t>(score.size());
+  const int error = errno;
+  ::close(file);
+  errno = error;
+  return done;
+}
+
+bool set_limits(const Plan& plan) {
+  const auto& confined = *plan.confined;
+  return limit(RLIMIT_DATA, confined.memory_max) && limit(RLIMIT_NPROC, confined.processes_max) &&
+         limit(RLIMIT_NOFILE, confined.open_files) && set_oom_score(plan.oom_score);
+}
+
+// By the system calls themselves: the C library's functions would tell our own threads, whose memory this is.
+bool become(const Confinement& confined) {
+  if (confined.as) {
+    const auto& who = *confined.as;
+    if (::syscall(SYS_setgroups, who.groups.size(), who.groups.data()) != 0 ||
+        ::syscall(SYS_setresgid, who.gid, who.gid, who.gid) != 0 ||
+        ::syscall(SYS_setresuid, who.uid, who.uid, who.uid) != 0) {
+      return false;
+    }
+  }
+  return !confined.no_new_privileges || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
 Step prepare(Plan& plan) {
   struct sigaction by_default {};
   by_default.sa_handler = SIG_DFL;
@@ -69,6 +109,8 @@ Step prepare(Plan& plan) {
     errno = ESRCH;
     if (::getppid() != plan.parent) return Step::parent;
   }
+  if (!set_limits(plan)) return Step::limits;
+  if (!become(*plan.confined)) return Step::identity;
   if (plan.cwd && ::chdir(plan.cwd) != 0) return Step::directory;
   if (!place_descriptors(plan)) return Step::descriptors;
   sigset_t none;
@@ -135,6 +177,8 @@ std::unexpected<Error> explain(const Spawn& what, const Plan& plan) {
   switch (plan.failed) {
     case Step::session: return fail_errno(start + ": new session", plan.error);
     case Step::parent: return fail_errno(start + ": parent is gone", plan.error);
+    case Step::limits: return fail_errno(start + ": cannot set its limits", plan.error);
+    case Step::identity: return fail_errno(start + ": cannot become its user", plan.error);
     case Step::directory: return fail_errno(start + ": cannot enter " + what.cwd, plan.error);
     case Step::descriptors: return fail_errno(start + ": descriptors", plan.error);
     case Step::none:
@@ -178,6 +222,8 @@ Result<Process> spawn(const Spawn& what) {
   plan.new_session = what.new_session;
   plan.parent_death_signal = what.parent_death_signal;
   plan.parent = ::getpid();
+  plan.confined = &what.confined;
+  if (what.confined.oom_score_adj) plan.oom_score = std::to_string(*what.confined.oom_score_adj);
 
   const Stack stack;
   if (!stack) return fail_errno("cannot start " + what.argv[0], errno);

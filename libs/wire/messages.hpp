@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/config.hpp"
+#include "core/confinement.hpp"
 #include "core/fields.hpp"
 #include "core/names.hpp"
 #include "core/routes.hpp"
@@ -67,7 +68,8 @@ struct Launch {
   std::uint64_t log_max_bytes = 16u << 20;  // of one file
   std::uint32_t log_keep = 1;     // rotated files kept besides: log_file.1, .2, ...
   std::string notify_socket;      // path to bind for NOTIFY_SOCKET; empty: none
-  FLEET_FIELDS(Launch, id, argv, env, cwd, log_file, log_max_bytes, log_keep, notify_socket)
+  Confinement confined;
+  FLEET_FIELDS(Launch, id, argv, env, cwd, log_file, log_max_bytes, log_keep, notify_socket, confined)
 };
 
 // fleetd -> shim: `signal` to the program, after `grace` SIGKILL to its whole tree. May be sent again; the earlier

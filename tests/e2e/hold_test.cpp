@@ -101,7 +101,7 @@ TEST(UnixSockets, TwoReleasesUnderLoadLoseNothingAndLeaveNoSocket) {
   traffic.flow();
   EXPECT_TRUE(lossless(traffic.stop(600), {"v1", "v2"}));
   std::size_t sockets = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(fleet.root() + "/run/http")) ++sockets;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(fleet.root() + "/run/http/shop")) ++sockets;
   EXPECT_EQ(sockets, 2u) << "those of the former release are gone";
 }
 

@@ -49,10 +49,10 @@ TEST_F(Launching, TellsTheProgramWhoItIs) {
 TEST_F(Launching, TellsTheProgramItsSocketInPlaceOfAPort) {
   app.command = {"./bin/server", "{socket}"};
   instance.port = 0;
-  instance.socket = paths.http_socket(instance.id);
+  instance.socket = paths.http_socket("shop", instance.id);
   const auto launch = launch_of(paths, app, instance);
-  EXPECT_EQ(launch->argv.at(1), "/run/fleet/http/shop-v4-9");
-  EXPECT_EQ(launch->env.at("FLEET_SOCKET_PATH"), "/run/fleet/http/shop-v4-9");
+  EXPECT_EQ(launch->argv.at(1), "/run/fleet/http/shop/v4-9");
+  EXPECT_EQ(launch->env.at("FLEET_SOCKET_PATH"), "/run/fleet/http/shop/v4-9");
   EXPECT_FALSE(launch->env.contains("PORT"));
 }
 

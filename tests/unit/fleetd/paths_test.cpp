@@ -18,13 +18,15 @@ class PathsTest : public TempDir {
 TEST_F(PathsTest, FoldersAreMadeAsPrivateAsTheyCanBe) {
   const Paths paths{dir + "/state", dir + "/run", "/usr/bin"};
   ASSERT_TRUE(paths.make());
-  ASSERT_TRUE(paths.make_for_app("shop"));
-  ASSERT_TRUE(paths.make() && paths.make_for_app("shop")) << "again";
-  EXPECT_EQ(mode(paths.run), 0750u);
+  ASSERT_TRUE(paths.make_for_app("shop", {}));
+  ASSERT_TRUE(paths.make() && paths.make_for_app("shop", {})) << "again";
+  EXPECT_EQ(mode(paths.run), 0751u);
   EXPECT_EQ(mode(paths.shims()), 0700u);
   EXPECT_EQ(mode(paths.tls()), 0700u);
   EXPECT_EQ(mode(paths.state), 0711u);
   EXPECT_EQ(mode(paths.data("shop")), 0700u);
+  EXPECT_EQ(mode(paths.app_releases("shop")), 0710u);
+  EXPECT_EQ(mode(paths.http_sockets() + "/shop"), 0700u);
   EXPECT_EQ(mode(paths.app_logs("shop")), 0750u);
 }
 

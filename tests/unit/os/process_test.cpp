@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -10,6 +11,7 @@
 #include "core/signal_names.hpp"
 #include "os/atomic_file.hpp"
 #include "os/process_tree.hpp"
+#include "os/users.hpp"
 #include "temp_dir.hpp"
 
 namespace fleet::os {
@@ -164,6 +166,47 @@ TEST_F(Spawning, SaysWhichStepFailed) {
   EXPECT_EQ(failure(what), "cannot start /bin/true: an argument or variable contains a NUL byte");
   what.argv.clear();
   EXPECT_EQ(failure(what), "cannot start: no program is named");
+}
+
+TEST_F(Spawning, KeepsTheProgramWithinItsLimits) {
+  auto what = shell("ulimit -n; ulimit -d; ulimit -p; grep NoNewPrivs /proc/self/status");
+  what.confined.open_files = 123;
+  what.confined.memory_max = 64u << 20;
+  what.confined.processes_max = 45678;
+  what.confined.no_new_privileges = true;
+  EXPECT_EQ(output_of(what), "123\n65536\n45678\nNoNewPrivs:\t1\n");
+  EXPECT_EQ(output_of(shell("grep NoNewPrivs /proc/self/status")), "NoNewPrivs:\t0\n") << "nor is this program";
+}
+
+TEST_F(Spawning, ChoosesWhomTheKernelKillsFirst) {
+  auto what = shell("cat /proc/self/oom_score_adj");
+  what.confined.oom_score_adj = 321;
+  EXPECT_EQ(output_of(what), "321\n");
+  EXPECT_NE(read_file("/proc/self/oom_score_adj", 16).value_or(""), "321\n");
+}
+
+TEST_F(Spawning, BecomesTheUserWithItsGroupsAndKeepsNothingOfRoot) {
+  if (::geteuid() != 0) GTEST_SKIP() << "not root";
+  auto what = shell("id -u; id -g; id -G; grep -E '^(CapEff|CapPrm|CapInh)' /proc/self/status | cut -f2");
+  what.confined.as = Identity{65534, 65533, {65532, 65531}};
+  EXPECT_EQ(output_of(what),
+            "65534\n65533\n65533 65531 65532\n0000000000000000\n0000000000000000\n0000000000000000\n");
+  EXPECT_EQ(::geteuid(), 0u) << "this program is who it was";
+  ::chmod(dir.c_str(), 0700);
+  what.cwd = dir;
+  const auto outside = spawn(what);
+  ASSERT_FALSE(outside);
+  EXPECT_EQ(outside.error().text, "cannot start /bin/sh: cannot enter " + dir + ": permission denied");
+}
+
+TEST(Users, AreKnownWithTheirGroups) {
+  const auto root = identity_of("root", "");
+  ASSERT_TRUE(root);
+  EXPECT_EQ(root->uid, 0u);
+  EXPECT_EQ(root->gid, 0u);
+  EXPECT_EQ(identity_of("root", "daemon")->gid, 1u);
+  EXPECT_EQ(identity_of("nobody-of-fleet", "").error().text, "no user \"nobody-of-fleet\" on this machine");
+  EXPECT_EQ(identity_of("root", "none-of-fleet").error().text, "no group \"none-of-fleet\" on this machine");
 }
 
 TEST_F(Spawning, AFailureLeavesNoChildBehind) {

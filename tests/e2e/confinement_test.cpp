@@ -1,0 +1,85 @@
+// Applications that are somebody else than fleetd.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "expect.hpp"
+
+namespace fleet::test {
+namespace {
+
+std::string status_line(pid_t pid, const std::string& key) {
+  const auto text = read_whole("/proc/" + std::to_string(pid) + "/status");
+  const auto at = text.find("\n" + key + ":\t");
+  if (at == std::string::npos) return "";
+  const auto from = at + key.size() + 3;
+  return text.substr(from, text.find('\n', from) - from);
+}
+
+std::string limit_line(pid_t pid, const std::string& what) {
+  const auto text = read_whole("/proc/" + std::to_string(pid) + "/limits");
+  const auto at = text.find(what);
+  return at == std::string::npos ? "" : text.substr(at, text.find('\n', at) - at);
+}
+
+FleetSetup only(const DemoApp& app) {
+  FleetSetup setup;
+  setup.demo_apps = {app};
+  return setup;
+}
+
+class OwnUser : public ::testing::TestWithParam<bool> {};
+
+TEST_P(OwnUser, RunsTheAppWithWhatIsItsAndNothingElse) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can run things as others";
+  DemoApp app;
+  app.on_socket = GetParam();
+  app.lines = {"user = \"nobody\"", "group = \"daemon\"", "memory_max = \"256MiB\"", "pids_max = 4321", "open_files = 512"};
+  Fleet fleet(only(app));
+  ::chmod(fleet.root().c_str(), 0711);
+  ::chmod(fleet.ledgers().c_str(), 0777);
+  fleet.start();
+  ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+  Traffic traffic(fleet, {.keep_alive = 6, .per_request = 2, .rate = 200});
+  traffic.flow(100);
+  ASSERT_TRUE(ended(fleet.deploy({"v2"}), kDone));
+  traffic.flow(100);
+  for (const auto pid : fleet.instance_pids()) {
+    EXPECT_EQ(status_line(pid, "Uid"), "65534\t65534\t65534\t65534");
+    EXPECT_EQ(status_line(pid, "Gid"), "1\t1\t1\t1");
+    EXPECT_EQ(status_line(pid, "CapEff"), "0000000000000000");
+    EXPECT_EQ(status_line(pid, "NoNewPrivs"), "1");
+    EXPECT_NE(limit_line(pid, "Max open files").find(" 512 "), std::string::npos);
+    EXPECT_NE(limit_line(pid, "Max data size").find(" 268435456 "), std::string::npos);
+    EXPECT_NE(limit_line(pid, "Max processes").find(" 4321 "), std::string::npos);
+  }
+  // What it may and may not touch, tried as it.
+  const auto tries = [&](const std::string& test) {
+    return run({"/usr/bin/setpriv", "--reuid=65534", "--regid=1", "--clear-groups", "/bin/sh", "-c", test}).code;
+  };
+  const auto state = fleet.root() + "/state";
+  EXPECT_EQ(tries("test -r " + state + "/releases/shop/1/bin/server"), 0);
+  EXPECT_EQ(tries("touch " + state + "/data/shop/mine"), 0);
+  EXPECT_NE(tries("touch " + state + "/releases/shop/1/mine 2>&-"), 0);
+  EXPECT_NE(tries("ls " + state + "/tls 2>&-"), 0);
+  EXPECT_NE(tries("cat " + state + "/fleet.db 2>&-"), 0);
+  EXPECT_NE(tries("ls " + fleet.root() + "/run 2>&-"), 0);
+  EXPECT_NE(tries("ls " + fleet.root() + "/run/shim 2>&-"), 0);
+  EXPECT_TRUE(lossless(traffic.stop(200), {"v1", "v2"}));
+  EXPECT_TRUE(settled(fleet));
+}
+
+INSTANTIATE_TEST_SUITE_P(, OwnUser, ::testing::Bool(),
+                         [](const auto& the) { return std::string(the.param ? "OnASocket" : "OnAPort"); });
+
+TEST(Confinement, AUserThatThereIsNotIsRefusedWithItsPlace) {
+  DemoApp app;
+  app.lines = {"user = \"nobody-of-fleet\""};
+  Fleet fleet(only(app));
+  const auto ran = fleet.ctl({"config", "check", fleet.config_path()});
+  EXPECT_EQ(ran.code, kUsage);
+  EXPECT_NE(ran.err.find("app \"shop\": user: \"nobody-of-fleet\" is no user of this machine"), std::string::npos) << ran.err;
+}
+
+}  // namespace
+}  // namespace fleet::test
