@@ -167,7 +167,8 @@ void show_decision(api::RouteView& view, const route::Decision& decision, const 
   view.because = name(decision.because);
   if (decision.because == route::Because::rewrite) {
     const auto& rewrite = (*rewrites)[decision.rewrite];
-    view.rule = "#" + std::to_string(decision.rewrite + 1) + " " + rewrite.match + " -> " + rewrite.to;
+    view.rule = "#" + std::to_string(decision.rewrite + 1) + " " + rewrite.match;
+    if (!rewrite.to.empty()) view.rule += " -> " + rewrite.to;
   }
   if (decision.status == 0) return;
   view.status = static_cast<std::uint32_t>(decision.status);

@@ -223,20 +223,24 @@ const Keys<Rewrite>& rewrite_keys() {
           "The new path, or where the redirect leads: a path or a URL. $1 to $9 are the pattern's groups, percent-encoded; $0 "
           "is all that matched; $host $scheme $uri $client $app and $$ as in headers. The query follows, unless this ends "
           "in ? or has a fragment or $uri. Nothing in a request can make a redirect lead to another host than this says.")
-          .required(),
-      key("status", &Rewrite::status, Integer{0, 399},
-          "Of a redirect: 301, 302, 303, 307 or 308. 0: the application gets the new path, the rules of the old one hold."),
+          .otherwise("none, for refusals; else it is required"),
+      key("status", &Rewrite::status, Integer{0, 410},
+          "Of a redirect: 301, 302, 303, 307 or 308; of a refusal: 403, 404 or 410. 0: the application gets the new path, the "
+          "rules of the old one hold."),
   };
   return keys;
 }
 
 void read_rewrite(const Node& node, Rewrite& rewrite, const Context& context) {
   read_table(node, rewrite, rewrite_keys(), context);
-  constexpr std::uint32_t kStatuses[] = {0, 301, 302, 303, 307, 308};
+  constexpr std::uint32_t kStatuses[] = {0, 301, 302, 303, 307, 308, 403, 404, 410};
   if (std::ranges::find(kStatuses, rewrite.status) == std::end(kStatuses) && node.find("status") != nullptr) {
-    context.in("status").problem(node.where("status"), std::to_string(rewrite.status) + " is no redirect (301, 302, 303, 307, 308)");
+    context.in("status").problem(node.where("status"), std::to_string(rewrite.status) + " is no redirect (301, 302, 303, 307, 308) and no refusal (403, 404, 410)");
   }
-  if (rewrite.match.empty() || rewrite.to.empty()) {
+  const bool refuses = rewrite.status >= 400;
+  if (refuses && !rewrite.to.empty()) return context.in("to").problem(node.where("to"), "a refusal leads nowhere (see status)");
+  if (!refuses && node.find("to") == nullptr) context.in("to").problem(node.at, "missing");
+  if (rewrite.match.empty() || (rewrite.to.empty() && !refuses)) {
     for (const auto* name : {"match", "to"}) {
       const auto* found = node.find(name);
       const auto* text = found == nullptr ? nullptr : std::get_if<std::string>(&found->value);
@@ -246,6 +250,7 @@ void read_rewrite(const Node& node, Rewrite& rewrite, const Context& context) {
   }
   const auto pattern = route::Pattern::compile(rewrite.match);
   if (!pattern) return context.in("match").problem(node.where("match"), quote(rewrite.match) + ": " + pattern.error().text);
+  if (refuses) return;
   const auto use = rewrite.status == 0 ? route::Template::Use::path : route::Template::Use::location;
   const auto to = route::Template::parse(rewrite.to, use, pattern->groups());
   if (!to) context.in("to").problem(node.where("to"), quote(rewrite.to) + ": " + to.error().text);

@@ -17,8 +17,8 @@ namespace fleet {
 // What a path that matches becomes.
 struct Rewrite {
   std::string match;         // RE2, searched for in the decoded path
-  std::string to;            // a template, see libs/route/template.hpp
-  std::uint32_t status = 0;  // of the redirect; 0: the application gets the new path
+  std::string to;            // a template, see libs/route/template.hpp; empty: the request is refused
+  std::uint32_t status = 0;  // of the redirect or the refusal; 0: the application gets the new path
   FLEET_FIELDS(Rewrite, match, to, status)
 };
 

@@ -103,6 +103,11 @@ bool rewrite(const Place& place, const Asked& asked, const MatchingPath& path, D
     const auto& rule = rules.rewrites[i];
     Pattern::Groups groups;
     if ((rule.to.uses_host() && place.host.empty()) || !rule.match.matches(path.text, groups)) continue;
+    if (rule.status >= 400) {
+      out = answer(rule.status, "refused", Because::rewrite);
+      out.rewrite = i;
+      return true;
+    }
     auto values = values_of(place, asked);
     values.groups = &groups;
     values.slash = rules.encoded_slash;

@@ -101,6 +101,10 @@ Result<std::shared_ptr<const CompiledRules>> compile(const Rules& rules, Files& 
   made->canonical_host = rules.canonical_host;
   for (const auto& rewrite : rules.rewrites) {
     TRY(auto match, Pattern::compile(rewrite.match));
+    if (rewrite.status >= 400) {
+      made->rewrites.push_back({std::move(match), {}, static_cast<int>(rewrite.status)});
+      continue;
+    }
     const auto use = rewrite.status == 0 ? Template::Use::path : Template::Use::location;
     TRY(auto to, Template::parse(rewrite.to, use, match.groups()));
     made->rewrites.push_back({std::move(match), std::move(to), static_cast<int>(rewrite.status)});

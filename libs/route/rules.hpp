@@ -37,7 +37,7 @@ class Files {
 struct CompiledRewrite {
   Pattern match;
   Template to;
-  int status = 0;  // 0: the application gets the new path
+  int status = 0;  // 0: the application gets the new path; from 400 on there is no `to`
 };
 
 struct CompiledEdits {

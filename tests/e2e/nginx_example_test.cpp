@@ -47,6 +47,7 @@ const std::vector<Question> kQuestions = {
     {true, "shop.example.com", "GET", "/items/42"},
     {true, "shop.example.com", "GET", "/items/x"},
     {true, "shop.example.com", "GET", "/old/x"},
+    {true, "shop.example.com", "GET", "/x/.git/config"},
     {true, "shop.example.com", "GET", "/api/echo-headers?x"},
     {true, "shop.example.com", "POST", "/upload", {}, 1 << 21},
     {true, "shop.example.com", "GET", "/metrics"},
@@ -129,8 +130,8 @@ TEST_F(ComingFromNginx, DoesWhatItsKeysSay) {
   const auto status = [&](const Question& asked) { return answer_of(asked.tls ? fleet.https() : fleet.http(), asked).substr(0, 3); };
   std::vector<std::string> seen;
   for (const auto& asked : kQuestions) seen.push_back(status(asked));
-  EXPECT_EQ(seen, (std::vector<std::string>{"301", "301", "301", "404", "200", "404", "301", "404", "200", "200", "413", "403", "401",
-                                            "401", "404", "504"}));
+  EXPECT_EQ(seen, (std::vector<std::string>{"301", "301", "301", "404", "200", "404", "301", "404", "200", "403", "200", "413", "403",
+                                            "401", "401", "404", "504"}));
 }
 
 TEST_F(ComingFromNginx, IsAConfigurationAsItStands) {

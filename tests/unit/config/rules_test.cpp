@@ -63,6 +63,9 @@ to = "/shop/new/$1"
 match = "^/shop/gone"
 to = "https://$host/"
 status = 302
+[[app.shop.rewrite]]
+match = '/\.git'
+status = 403
 )",
                             "fleet.toml", with_files());
   ASSERT_TRUE(config) << config.error().error().text;
@@ -80,8 +83,9 @@ status = 302
   EXPECT_EQ(own.response_headers, (HeaderEdits{{{"X-A", "1"}}, {}, {"Server"}}));
   EXPECT_EQ(own.auth, (BasicAuth{true, "/etc/fleet/users", "staff"}));
   EXPECT_TRUE(own.errors.intercept);
-  ASSERT_EQ(own.rewrites.size(), 2u);
+  ASSERT_EQ(own.rewrites.size(), 3u);
   EXPECT_EQ(own.rewrites[1], (Rewrite{"^/shop/gone", "https://$host/", 302}));
+  EXPECT_EQ(own.rewrites[2], (Rewrite{"/\\.git", "", 403}));
   ASSERT_EQ(app.routes.size(), 2u);
   auto expected = own;
   expected.path = "/shop/public", expected.auth.enabled = false, expected.max_body = 1u << 30;
@@ -130,6 +134,8 @@ const Case kCases[] = {
      "3:31: app \"shop\": rewrite.to: \"https://x.example/\": does not begin with /"},
     {"Status", "rewrite = [{match = \"a\", to = \"/\", status = 304}]",
      "3:45: app \"shop\": rewrite.status: 304 is no redirect (301, 302, 303, 307, 308)"},
+    {"RefusalThatLeads", "rewrite = [{match = \"a\", to = \"/x\", status = 404}]",
+     "3:31: app \"shop\": rewrite.to: a refusal leads nowhere (see status)"},
     {"RewriteKey", "rewrite = [{mtch = \"a\", to = \"/\", match = \"x\"}]", "3:13: app \"shop\": rewrite: unknown key \"mtch\" (did you mean \"match\"?)"},
     {"RewriteTables", "rewrite = \"x\"", "3:11: app \"shop\": rewrite: expected [[...rewrite]] tables, not a string"},
     {"Host", "hosts = [\"a.*.b\"]", "3:10: app \"shop\": hosts: \"a.*.b\" is not a host name"},

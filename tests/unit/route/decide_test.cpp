@@ -98,6 +98,17 @@ TEST_F(Decide, RewritesOnceAndByTheFirstRuleThatMatches) {
   EXPECT_EQ(of("/gone/x").rewrite, 2u);
 }
 
+TEST_F(Decide, RefusesWhatARuleSays) {
+  rewrite("/\\.(git|ht)", "", 404);
+  rewrite("^/gone", "", 410);
+  rewrite("^/", "/all");
+  EXPECT_EQ(of("/a/%2egit/config").status, 404);
+  EXPECT_EQ(of("/a/.git").reason, "refused");
+  EXPECT_EQ(of("/gone/x").status, 410);
+  EXPECT_EQ(of("/gone/x").rewrite, 1u);
+  EXPECT_EQ(target_of("/x"), "/all");
+}
+
 TEST_F(Decide, RewritesWithQueriesOfBoth) {
   rewrite("^/p/(\\w+)$", "/page.php?id=$1");
   rewrite("^/q/", "/q.php?");
