@@ -59,15 +59,18 @@ Parsed<ChunkedDecoder::Step> ChunkedDecoder::next(std::string_view in) {
         if (c == '\r')
           state_ = State::last_lf;
         else if (chars::is(c, chars::token))
-          state_ = State::line;
+          state_ = State::name;
         else
           return refuse(Fault::bad_chunk);
-        if (state_ == State::line || !trailers_.empty()) trailers_ += c;
+        if (state_ == State::name || !trailers_.empty()) trailers_ += c;
         break;
-      case State::line:
-        if (c == '\r')
+      case State::name:  // S7, S18
+      case State::value:
+        if (state_ == State::name && c == ':')
+          state_ = State::value;
+        else if (state_ == State::value && c == '\r')
           state_ = State::line_lf;
-        else if (!chars::is(c, chars::value))
+        else if (!chars::is(c, state_ == State::name ? chars::token : chars::value))
           return refuse(Fault::bad_chunk);
         if (trailers_.size() >= kMaxTrailers) return refuse(Fault::bad_chunk);
         trailers_ += c;

@@ -37,7 +37,8 @@ class ChunkedDecoder {
     data_cr,
     data_lf,
     line_first,
-    line,
+    name,
+    value,
     line_lf,
     last_lf,
     done

@@ -93,6 +93,9 @@ TEST(HttpChunked, DropsTrailersAndRefusesBadOnes) {
   EXPECT_EQ(out->rest, "rest");
   EXPECT_FALSE(decode("0\r\nX: a\nb\r\n\r\n"));
   EXPECT_FALSE(decode("0\r\n X: folded\r\n\r\n"));
+  for (const char* bad : {"X : a", "X\t: a", "X", ": a", "GET / HTTP/1.1"}) {
+    EXPECT_FALSE(decode(std::string("0\r\n") + bad + "\r\n\r\n")) << bad;  // S7, S18
+  }
   EXPECT_FALSE(decode("0\r\nX: " + std::string(ChunkedDecoder::kMaxTrailers, 'a') + "\r\n\r\n"));
 }
 
