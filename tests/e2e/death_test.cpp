@@ -40,8 +40,10 @@ class DiesAtSave : public ::testing::TestWithParam<When> {
       if (!outlived) {
         ++died;
         ASSERT_EQ(fleet.daemon().wait(milliseconds(0)), 128 + SIGKILL) << fleet.daemon_log();
-        fleet.start();
+      } else {
+        fleet.kill();  // it might yet die at a save that follows the command's end
       }
+      fleet.start();
       const auto ran = command.get();
       ASSERT_TRUE(eventually(milliseconds(30000), [&] { return bool(settled(fleet)); })) << settled(fleet).message();
       ASSERT_EQ(servers_running(), 2u);
