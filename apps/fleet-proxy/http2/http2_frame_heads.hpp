@@ -29,7 +29,7 @@ class Http2StreamOrder {
 
  private:
   void begin(std::int32_t stream) {
-    if (stream - last_ > 2) passed_over_from_ = last_ + 2, passed_over_to_ = stream;
+    if (stream - 2 > last_) passed_over_from_ = last_ + 2, passed_over_to_ = stream;
     last_ = stream;
   }
   void end(std::int32_t stream) { ended_[next_++ % ended_.size()] = stream; }
