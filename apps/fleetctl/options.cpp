@@ -168,6 +168,11 @@ class CommandLine {
     ask->add_option("--method", options_.method, "of the request (GET)")->type_name("METHOD");
     ask->add_option("--header", options_.headers, "a field of it; as often as wanted")->type_name("\"NAME: VALUE\"")->expected(1)->take_all();
     ask->add_option("--from", options_.from, "the client's address (127.0.0.1)")->type_name("ADDRESS");
+    auto* proxy = app_.add_subcommand("proxy", "the proxy workers");
+    proxy->require_subcommand(1)->fallthrough();
+    auto* upgrade = proxy->add_subcommand("upgrade", "replace them by the program as it is on disk, without a gap");
+    upgrade->fallthrough();
+    upgrade->callback([this] { options_.verb = Verb::proxy_upgrade; });
     verb("reload", "read the configuration again", Verb::reload);
     auto* shutdown = verb("shutdown", "end fleetd; everything goes on serving", Verb::shutdown);
     shutdown->add_flag("--apps", options_.apps, "drain the proxy and stop all applications too");

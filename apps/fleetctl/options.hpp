@@ -24,6 +24,7 @@ enum class Verb : std::uint8_t {
   unhold,
   logs,
   events,
+  proxy_upgrade,
   config_check,
   route_check,
   reload,

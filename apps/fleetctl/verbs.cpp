@@ -271,6 +271,13 @@ Outcome reload(Session& session) {
   co_return Exit::done;
 }
 
+Outcome proxy_upgrade(Session& session) {
+  auto done = co_await ask_for<api::DoneView>(session.client, "POST", "/v1/proxy/upgrade");
+  if (!done) co_return std::unexpected(done.error());
+  session.terminal.line(session.options.json ? json::write(*done).dump() : printable(done->message));
+  co_return Exit::done;
+}
+
 // Until the process has ended; where its end cannot be seen, until nobody answers.
 net::Task<> wait_for_end(Session& session, os::Fd pidfd) {
   if (pidfd) {
@@ -317,6 +324,7 @@ Outcome ask_verb(Session& session) {
     case Verb::events: return events(session);
     case Verb::route_check: return route_check(session);
     case Verb::reload: return reload(session);
+    case Verb::proxy_upgrade: return proxy_upgrade(session);
     case Verb::shutdown: return shutdown(session);
     case Verb::config_check: break;  // needs no fleetd
   }

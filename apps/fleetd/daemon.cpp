@@ -313,6 +313,15 @@ net::Task<Result<>> Daemon::reload() {
   co_return taken;
 }
 
+net::Task<Result<std::uint32_t>> Daemon::upgrade_proxy() {
+  if (!up_) co_return fail(ErrorKind::unreachable, "fleetd is still starting");
+  if (std::exchange(upgrading_, true)) co_return fail(ErrorKind::busy, "another upgrade is under way");
+  spdlog::info("replacing the proxy workers program={}", paths_.programs + "/fleet-proxy");
+  auto done = co_await workers_.upgrade();
+  upgrading_ = false;
+  co_return done;
+}
+
 ProxySettings Daemon::settings() const {
   auto settings = config_.proxy.settings;
   settings.node = node_;

@@ -44,6 +44,7 @@ class Daemon final : public api::Backend {
   net::Task<Result<api::HoldView>> hold(std::string app, milliseconds at_most, std::string requested_by) override;
   net::Task<Result<api::HoldView>> unhold(std::string app, std::string requested_by) override;
   net::Task<Result<>> reload() override;
+  net::Task<Result<std::uint32_t>> upgrade_proxy() override;
   void shutdown(bool stop_apps) override;
   api::EventLog& events() override { return events_; }
 
@@ -72,7 +73,7 @@ class Daemon final : public api::Backend {
   const std::chrono::system_clock::time_point began_ = std::chrono::system_clock::now();
   std::string started_at_ = wall_time(began_);
   route::Logins logins_{route::Logins::secret()};  // of route checks
-  bool up_ = false, ready_ = false, reloading_ = false, leaving_ = false;
+  bool up_ = false, ready_ = false, reloading_ = false, upgrading_ = false, leaving_ = false;
 };
 
 }  // namespace fleet

@@ -40,6 +40,7 @@ struct Workers::Slot {
   std::shared_ptr<Worker> worker;  // the one that accepts, or null
   std::uint32_t restarts = 0, quick_ends = 0;
   bool wanted = true, replace = false, kept = false;  // kept: keep() runs for it
+  std::string not_replaced;  // why the last worker that was to replace another did not; empty: it did
 };
 
 }  // namespace fleet

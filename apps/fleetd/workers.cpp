@@ -143,6 +143,29 @@ void Workers::configure(std::uint32_t slots) {
   changed_.cancel();
 }
 
+net::Task<Result<std::uint32_t>> Workers::upgrade() {
+  std::uint32_t done = 0;
+  for (std::size_t number = 0; number < slots_.size(); ++number) {
+    auto& slot = *slots_[number];
+    if (!slot.wanted) continue;
+    const auto former = slot.worker;
+    slot.not_replaced.clear();
+    slot.replace = true;
+    changed_.cancel();
+    const auto until = std::chrono::steady_clock::now() + kHandshake + kMaxPause;
+    while (slot.not_replaced.empty() && (!slot.worker || slot.worker == former) && !closing_ && co_await wait_changed(until)) {
+    }
+    if (!slot.worker || slot.worker == former) {
+      const auto why = slot.not_replaced.empty() ? "it takes too long" : slot.not_replaced;
+      co_return fail(ErrorKind::unhealthy, "the new worker of slot " + std::to_string(number) + " does not come up: " + why +
+                                               " (see " + paths_.worker_log(static_cast<std::uint32_t>(number)) +
+                                               "); the former ones go on");
+    }
+    ++done;
+  }
+  co_return done;
+}
+
 // ---- one slot ------------------------------------------------------------------------------------------------------
 
 // One worker after the other, for as long as the slot is wanted. A worker that is to be replaced goes on accepting
@@ -165,8 +188,10 @@ net::Task<> Workers::keep(std::uint32_t number) {
         slot.worker = std::move(*successor);
         slot.replace = !has_its_listeners(*slot.worker);
         changed_.cancel();
-      } else if (!slot.worker) {
-        co_await pause(pause_after(++slot.quick_ends));
+      } else {
+        slot.not_replaced = successor.error().text;
+        changed_.cancel();
+        if (!slot.worker) co_await pause(pause_after(++slot.quick_ends));
       }
     } else {
       (void)co_await wait_changed(net::Timer::time_point::max());
@@ -212,7 +237,7 @@ net::Task<Result<std::shared_ptr<Workers::Worker>>> Workers::bring_up(std::uint3
 }
 
 net::Task<Result<>> Workers::start(std::shared_ptr<Worker> worker) {
-  CO_TRY(const os::Fd listener, os::listen_unix(paths_.worker_socket(worker->id), 0600));
+  CO_TRY(os::Fd listener, os::listen_unix(paths_.worker_socket(worker->id), 0600));
   CO_TRY(worker->shim, Shim::start(io_, tasks_, paths_, worker->id));
   wire::Launch launch;
   launch.id = worker->id;
@@ -232,9 +257,14 @@ net::Task<Result<>> Workers::start(std::shared_ptr<Worker> worker) {
     }
     if (status->state != wire::ShimState::empty) co_return fail(how_it_ended(*status));
   }
+  listener.reset();  // the link ends with the worker
   CO_TRYV(dial(*worker));
   const auto hello = co_await worker->link->receive();
-  if (!hello) co_return fail("it does not greet");
+  if (!hello) {
+    const auto last = co_await worker->shim->status_within(io_, 1s);
+    const bool has_ended = last && last->state != wire::ShimState::running;
+    co_return fail(has_ended ? "it " + how_it_ended(*last) : "it does not greet");
+  }
   CO_TRY(const auto greeting, hello->as<wire::WorkerHello>());
   if (greeting.protocol != wire::kProtocol) co_return fail("it speaks protocol " + std::to_string(greeting.protocol));
   co_return Result<>();

@@ -52,6 +52,11 @@ class Workers {
   // So many slots from now on, with the listeners as they now are: a worker that has others is replaced.
   void configure(std::uint32_t slots);
 
+  // A new worker, of the program as it is on disk now, in the place of each, one after the other; the former ones drain.
+  // Answers how many there are now that all accept. Error: unhealthy, the first that did not come to accept; that slot's
+  // worker and those of the slots after it go on.
+  net::Task<Result<std::uint32_t>> upgrade();
+
   // What all workers are told of clients and proxies before them, at once and with each table. Before begin(), too.
   void set_settings(ProxySettings settings);
 

@@ -16,7 +16,7 @@ ports = "{first}-{last}"
 allow_root = {root}
 [proxy]
 workers = {workers}
-http = [{http}]
+http = ["127.0.0.1:{http}"]
 https = ["127.0.0.1:{https}"]
 [[tls]]
 certificate = "{certificate}"
@@ -44,14 +44,13 @@ class Fleet:
     def __init__(self, scene, workers=1, apps=None):
         """apps: name -> hosts; no hosts: all. Each is an origin of its own."""
         self.scene, self.workers, self.apps = scene, workers, apps or {"origin": []}
-        self.http, self.https, self.spare = ps.free_port(), ps.free_port(), ps.free_port()
+        self.http, self.https = ps.free_port(), ps.free_port()
         self.folder = scene.folder("fleet")
         self.socket = self.folder / "run" / "fleetd.sock"
         self.out = self.folder / "fleetd.out"
         self.config = self.folder / "fleet.toml"
         self.first_port = 10000 + (os.getpid() * 7 + Fleet.started) % 400 * 50
         Fleet.started += 1
-        self.with_spare = False
         self.configure()
         self.process = ps.start([scene.fleet_bin / "fleetd", "--config", self.config], self.out)
         ps.eventually(self.up, f"fleetd is up (its output: {self.out})")
@@ -60,11 +59,10 @@ class Fleet:
             ps.pin(worker, {ps.PROXY_CORE})
 
     def configure(self):
-        ports = [self.http, self.spare] if self.with_spare else [self.http]
         toml = TOML.format(
             folder=self.folder, first=self.first_port, last=self.first_port + 49,
             root="true" if os.getuid() == 0 else "false", workers=self.workers,
-            http=", ".join(f'"127.0.0.1:{port}"' for port in ports), https=self.https,
+            http=self.http, https=self.https,
             certificate=self.scene.certificate, key=self.scene.key)
         for name, hosts in self.apps.items():
             listed = ",\n".join(f'"{host}"' for host in hosts)
@@ -114,13 +112,8 @@ class Fleet:
                 os.truncate(log, 0)
 
     def upgrade(self):
-        """New workers take over from the old ones; returns when they run. What makes fleetd replace them here is one
-        listener more, or one less."""
-        before = set(self.worker_pids())
-        self.with_spare = not self.with_spare
-        self.configure()
-        self.ctl("reload")
-        ps.eventually(lambda: len(set(self.worker_pids()) - before) >= self.workers, "fleet has new workers")
+        """New workers take over from the old ones; returns when they accept."""
+        self.ctl("proxy", "upgrade")
 
     def stop(self):
         try:

@@ -165,8 +165,9 @@ void Fleet::report() const {
   for (const auto& path : own_logs()) show(path);
 }
 
-void Fleet::launch(const Environment& more) {
-  daemon_ = std::make_unique<Program>(std::vector<std::string>{program_path("fleetd"), "--config", config_path()},
+void Fleet::launch(const Environment& more, const std::string& program) {
+  const auto fleetd = program.empty() ? program_path("fleetd") : program;
+  daemon_ = std::make_unique<Program>(std::vector<std::string>{fleetd, "--config", config_path()},
                                       more, root_ + "/fleetd.log", root_ + "/fleetd.log");
   up_ = true;
 }

@@ -58,7 +58,7 @@ class Fleet {
   // Starts fleetd and waits until it says that it is ready. Throws when it does not in `limit`.
   void start(milliseconds limit = milliseconds(15000));
   // What a reader sees of it: for tests of starting itself. start() = launch() + wait_ready().
-  void launch(const Environment& more = {});
+  void launch(const Environment& more = {}, const std::string& program = {});  // empty: as it was built
   void wait_ready(milliseconds limit = milliseconds(15000));
   void kill();    // SIGKILL to fleetd alone
   void reboot();  // SIGKILL to everything; start() comes next

@@ -66,6 +66,9 @@ class Backend {
 
   // Reads the configuration again; an error leaves the old one wholly in force.
   virtual net::Task<Result<>> reload() = 0;
+  // New proxy workers of the program as it is on disk, one after the other. How many. unhealthy: one did not come up, the
+  // former go on; busy: it is under way already.
+  virtual net::Task<Result<std::uint32_t>> upgrade_proxy() = 0;
   // Called after its 202 has been written. stop_apps: drain the workers and stop all applications first.
   virtual void shutdown(bool stop_apps) = 0;
 

@@ -199,6 +199,12 @@ Reply post_reload(Backend& backend, Request) {
   co_return answer_with(DoneView{std::move(message)});
 }
 
+Reply post_proxy_upgrade(Backend& backend, Request) {
+  const auto count = co_await backend.upgrade_proxy();
+  if (!count) co_return std::unexpected(count.error());
+  co_return answer_with(DoneView{std::to_string(*count) + (*count == 1 ? " new proxy worker accepts" : " new proxy workers accept")});
+}
+
 Reply post_shutdown(Backend& backend, Request request) {
   CO_TRY(const ShutdownBody body, body_as<ShutdownBody>(request));
   Response response = answer_with(DoneView{body.apps ? "stopping everything" : "ending; all goes on serving"}, 202);

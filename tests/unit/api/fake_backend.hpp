@@ -81,6 +81,10 @@ class FakeBackend : public Backend {
     if (error) return std::unexpected(*error);
     return {};
   }
+  net::Task<Result<std::uint32_t>> upgrade_proxy() override {
+    asked.push_back("upgrade proxy");
+    co_return 2u;
+  }
   net::Task<Result<>> reload() override {
     asked.push_back("reload");
     Result<> result;
