@@ -66,6 +66,7 @@ Colour colour_of(const EventView& event) {
     case EventType::route_published:
     case EventType::worker_started:
     case EventType::app_state:
+    case EventType::state_rebuilt: return Colour::red;
     case EventType::config_reloaded: return Colour::none;
   }
   return Colour::none;
@@ -151,6 +152,7 @@ std::vector<std::string> Story::tell(const EventView& event) {
     case EventType::certificate_refused:
     case EventType::certificate_renewed:
     case EventType::certificate_expires:
+    case EventType::state_rebuilt:
     case EventType::config_reloaded: return lines;
   }
   return lines;

@@ -78,6 +78,7 @@ net::Task<Result<>> Daemon::come_up() {
   listeners_.drop_others(config_.proxy);
   listeners_.keep_with_systemd();
 
+  if (store_.is_new()) CO_TRYV(executor_->rebuild(found, workers_.highest_generation()));
   CO_TRY(const auto last_boot, store_.get("boot_id"));
   executor_->recover(found, last_boot != os::boot_id() ? Since::reboot : nothing_runs ? Since::standstill : Since::away);
   CO_TRYV(store_.put("boot_id", os::boot_id()));

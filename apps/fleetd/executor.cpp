@@ -17,6 +17,7 @@
 #include "logs.hpp"
 #include "os/dirs.hpp"
 #include "probe.hpp"
+#include "rebuild.hpp"
 #include "views.hpp"
 
 namespace fleet {
@@ -125,6 +126,42 @@ Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& conf
   for (auto& [name, app] : self->apps_) app->fetcher = std::make_unique<Fetcher>(world.io, world.tasks, world.paths);
   self->world_.tasks.spawn(self->tick());
   return self;
+}
+
+// ---- rebuilding ----------------------------------------------------------------------------------------------------
+
+Result<> Executor::rebuild(const std::map<std::string, FoundShim>& found, std::uint64_t generation) {
+  std::size_t running = 0, apps = 0;
+  for (auto& [name, app] : apps_) {
+    Remains remains;
+    for (const auto& [id, shim] : found) {
+      const auto& status = shim.status;
+      if (status.state != wire::ShimState::running || !is_instance_of(name, id)) continue;
+      remains.running.push_back({id, status.pid, status.start_time, environment_of(status.pid)});
+    }
+    remains.releases = releases_found(world_.paths, name);
+    remains.current = read_current(world_.paths, name);
+    if (remains.running.empty() && remains.releases.empty()) continue;
+    app->state = rebuilt(app->config, remains, clock_.now());
+    running += app->state.instances.size(), ++apps;
+    for (const auto number : remains.releases) {
+      Release release;
+      release.app = name;
+      release.number = number;
+      if (number == app->state.current) release.sha256 = app->state.current_sha256;
+      release.created_at = wall_time();
+      TRYV(world_.store.put_release(release));
+    }
+  }
+  generation_ = std::max(generation_, generation);
+  if (apps == 0) return {};
+  api::EventView event;
+  event.type = api::EventType::state_rebuilt;
+  event.message = "the record of what runs was lost: " + std::to_string(apps) + (apps == 1 ? " app" : " apps") + " with " +
+                  std::to_string(running) + " running instances found again; former deployments are forgotten";
+  spdlog::critical("{}", event.message);
+  report(std::move(event));
+  return {};
 }
 
 // ---- recovery ------------------------------------------------------------------------------------------------------
@@ -398,6 +435,7 @@ Result<> Executor::save(App& app, const plan::Step& step, std::uint64_t generati
     return {};
   }));
   app.health = health;
+  note_current(app.state, step.state);
   for (const auto& record : over) app.running.erase(record.view.id);
   if (running) app.running[running->view.id] = std::move(*running);
   for (auto& event : events) world_.events.publish(std::move(event));
@@ -430,6 +468,13 @@ void Executor::give_addresses(const App& app, plan::AppState& state) {
     }
     taken.insert(instance.port);
   }
+}
+
+// What is on record holds; this is for when that is lost.
+void Executor::note_current(const plan::AppState& before, const plan::AppState& now) const {
+  if (before.current == now.current && before.current_sha256 == now.current_sha256) return;
+  const auto written = write_current(world_.paths, now.name, {now.current, now.current_sha256});
+  if (!written) spdlog::warn("cannot note the current release app={}: {}", now.name, written.error().text);
 }
 
 void Executor::schedule(App& app, std::optional<milliseconds> wake_at) {

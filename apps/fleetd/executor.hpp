@@ -49,6 +49,10 @@ class Executor {
   // Reads the saved states. Errors: the store's.
   static Result<std::unique_ptr<Executor>> load(World world, const Config& config);
 
+  // For when the store is new though there is what fleetd ran: states from processes and folders, in place of records.
+  // `generation`: the highest that a worker has. Before recover(). Errors: the store's.
+  Result<> rebuild(const std::map<std::string, FoundShim>& found, std::uint64_t generation);
+
   // Hands every app what was found running, so that it finishes or undoes what was under way. Takes its own out of
   // `found`; what is left belongs to nothing on record.
   void recover(std::map<std::string, FoundShim>& found, Since since);
@@ -95,6 +99,7 @@ class Executor {
   DeploymentRecord finished(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const;
   void remove_stale_sockets() const;
   void give_addresses(const App& app, plan::AppState& state);
+  void note_current(const plan::AppState& before, const plan::AppState& now) const;
   void schedule(App& app, std::optional<milliseconds> wake_at);
   net::Task<> tick();
   net::Task<> begin_receipt(std::string app, api::DeploymentId deployment);

@@ -46,7 +46,9 @@ Result<> serve(const Options& options, Config config) {
   TRY(const Paths paths, Paths::of(config));
   TRYV(paths.make());
   TRY(const os::Fd lock, os::lock_dir(paths.state));
-  TRY(Store store, Store::open(paths.database()));
+  std::string damage;
+  TRY(Store store, Store::open_or_begin(paths.database(), damage));
+  if (!damage.empty()) spdlog::critical("{}", damage);
   spdlog::info("fleetd " FLEET_VERSION " starts config={} state={}", options.config, paths.state);
   net::asio::io_context io(1);
   Daemon daemon(io, options.config, std::move(config), paths, std::move(store));

@@ -5,7 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
+#include <cstdio>
+#include <ctime>
 #include <cstdlib>
 #include <initializer_list>
 #include <string_view>
@@ -69,13 +72,16 @@ struct Closer {
 
 struct Store::Database {
   std::string path;
+  bool is_new = false;
   std::unique_ptr<sqlite3, Closer> handle;
   std::map<std::string, std::unique_ptr<sqlite3_stmt, Closer>> statements;
 
   ~Database() { statements.clear(); }
 
   std::unexpected<Error> error(const char* what) const {
-    return fail(path + ": cannot " + what + ": " + sqlite3_errmsg(handle.get()));
+    const int code = handle ? sqlite3_errcode(handle.get()) & 0xff : SQLITE_NOMEM;
+    const auto kind = code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? ErrorKind::verify : ErrorKind::internal;
+    return fail(kind, path + ": cannot " + what + ": " + sqlite3_errmsg(handle.get()));
   }
 
   // Runs one statement; `row` is called with each row of the answer.
@@ -121,8 +127,9 @@ struct Store::Database {
   template <class T>
   Result<> read(sqlite3_stmt* row, int column, T& value) {
     const auto parsed = json::Json::parse(text(row, column), nullptr, false);
-    if (parsed.is_discarded()) return fail(path + ": a record is not JSON");
+    if (parsed.is_discarded()) return fail(ErrorKind::verify, path + ": a record is not JSON");
     if (auto result = json::read(parsed, value); !result) {
+      result.error().kind = ErrorKind::verify;
       return std::unexpected(std::move(result.error()).in(path + ": a record does not hold"));
     }
     return {};
@@ -171,15 +178,46 @@ Result<Store> Store::open(const std::string& path) {
     return Result<>();
   }));
   if (schema > kSchema) {
-    return fail(path + ": written by a newer fleetd (schema " + std::to_string(schema) + ", this one knows " +
+    return fail(ErrorKind::usage, path + ": written by a newer fleetd (schema " + std::to_string(schema) + ", this one knows " +
                 std::to_string(kSchema) + ")");
   }
   if (schema == 0) {
     const auto script = std::string("BEGIN;") + kTables + "PRAGMA user_version = " + std::to_string(kSchema) + "; COMMIT;";
     if (sqlite3_exec(handle, script.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return db->error("make tables");
+    db->is_new = true;
   }
   Death::watch(handle);
   return Store(std::move(db));
+}
+
+bool Store::is_new() const { return db_->is_new; }
+
+// All that fleetd reads when it starts can be read.
+Result<> Store::verify() {
+  std::string found;
+  TRYV(db_->run("PRAGMA quick_check(1)", {}, [&](sqlite3_stmt* row) {
+    found = Database::text(row, 0);
+    return Result<>();
+  }));
+  if (found != "ok") return fail(ErrorKind::verify, db_->path + ": damaged: " + found);
+  TRYV(apps());
+  TRYV(running_deployments());
+  return {};
+}
+
+Result<Store> Store::open_or_begin(const std::string& path, std::string& damage) {
+  auto store = open(path);
+  if (store) {
+    const auto verified = store->verify();
+    if (verified) return store;
+    store = std::unexpected(verified.error());
+  }
+  if (store.error().kind != ErrorKind::verify) return store;
+  const auto aside = path + ".damaged-" + std::to_string(std::time(nullptr));
+  if (::rename(path.c_str(), aside.c_str()) != 0) return fail_errno("cannot set " + path + " aside", errno);
+  for (const auto* more : {"-wal", "-shm"}) (void)::rename((path + more).c_str(), (aside + more).c_str());
+  damage = store.error().text + "; set aside as " + aside;
+  return open(path);
 }
 
 Result<> Store::save(const std::function<Result<>()>& work) {

@@ -32,8 +32,11 @@ struct Release {
 
 class Store {
  public:
-  // Makes the file if there is none. Errors: not a database of ours, of a newer fleetd, or damaged.
+  // Makes the file if there is none. Errors: verify, not a database or a damaged one; usage, of a newer fleetd.
   static Result<Store> open(const std::string& path);
+  // As open(), but a damaged file is set aside, as PATH.damaged-TIME, and a new one begun; `damage` says so.
+  static Result<Store> open_or_begin(const std::string& path, std::string& damage);
+  bool is_new() const;  // this open() has made it
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
   ~Store();
@@ -62,6 +65,7 @@ class Store {
  private:
   struct Database;
   explicit Store(std::unique_ptr<Database> db);
+  Result<> verify();
   std::unique_ptr<Database> db_;
 };
 

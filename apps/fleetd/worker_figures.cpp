@@ -77,6 +77,12 @@ FigureSums Workers::figures() const {
   return sums;
 }
 
+std::uint64_t Workers::highest_generation() const {
+  std::uint64_t highest = 0;
+  for (const auto& worker : all_) highest = std::max(highest, worker->acked);
+  return highest;
+}
+
 std::map<std::uint32_t, std::uint64_t> Workers::generations() const {
   std::map<std::uint32_t, std::uint64_t> by_slot;
   for (std::uint32_t number = 0; number < slots_.size(); ++number) {

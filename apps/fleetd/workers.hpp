@@ -89,6 +89,7 @@ class Workers {
   FigureSums figures() const;
   void forget_figures(const std::function<bool(const std::string& key)>& wanted);  // of releases that are not
   std::map<std::uint32_t, std::uint64_t> generations() const;
+  std::uint64_t highest_generation() const;  // that any worker has
   wire::Stats now() const;  // only what is open, held and in flight now, of all workers
   std::uint64_t acked() const;  // the generation that all live workers have; of no worker: the published one
 

@@ -245,6 +245,7 @@ enum class EventType : std::uint8_t {
   worker_exited,
   app_state,  // data: state
   config_reloaded,
+  state_rebuilt,  // the record of what ran was lost
   certificate_refused,  // data: certificate
   certificate_renewed,
   certificate_expires,
@@ -253,7 +254,7 @@ enum class EventType : std::uint8_t {
 FLEET_NAMES(EventType, "deployment.started", "deployment.phase", "deployment.progress", "deployment.finished",
             "instance.started", "instance.ready", "instance.unhealthy", "instance.exited", "instance.stopped",
             "hold.started", "hold.ended", "route.published", "worker.started", "worker.exited", "app.state", "config.reloaded",
-            "certificate.refused", "certificate.renewed", "certificate.expires", "gap")
+            "state.rebuilt", "certificate.refused", "certificate.renewed", "certificate.expires", "gap")
 
 // The facts of an event; in JSON the null ones are left out.
 struct EventData {
