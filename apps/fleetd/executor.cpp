@@ -122,6 +122,9 @@ Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& conf
     app->state.name = wanted.name;
     app->configured = true;
     TRYV(make_folders(world.paths, wanted));
+    const CurrentRelease current{app->state.current, app->state.current_sha256};
+    const bool noted = current.number == 0 || read_current(world.paths, wanted.name) == current;
+    if (!noted) self->note_current({}, app->state);  // died between the two, or a former version has not
   }
   for (auto& [name, app] : self->apps_) app->fetcher = std::make_unique<Fetcher>(world.io, world.tasks, world.paths);
   self->world_.tasks.spawn(self->tick());
