@@ -139,7 +139,8 @@ Result<> Executor::rebuild(const std::map<std::string, FoundShim>& found, std::u
     Remains remains;
     for (const auto& [id, shim] : found) {
       const auto& status = shim.status;
-      if (status.state != wire::ShimState::running || !is_instance_of(name, id)) continue;
+      const auto named = plan::parse_instance_name(id);
+      if (status.state != wire::ShimState::running || !named || named->app != name) continue;
       remains.running.push_back({id, status.pid, status.start_time, environment_of(status.pid)});
     }
     remains.releases = releases_found(world_.paths, name);

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "log_lines.hpp"
+#include "plan/instance.hpp"
 
 namespace fleet {
 namespace {
@@ -21,15 +22,6 @@ struct Line {
   api::LogLine line;
 };
 
-// "shop-v42-117" -> 42, 117
-std::optional<std::pair<std::uint64_t, std::uint64_t>> parse_id(std::string_view id) {
-  const auto dash = id.rfind('-'), mark = id.rfind("-v", dash);
-  if (dash == std::string_view::npos || mark == std::string_view::npos) return std::nullopt;
-  const auto release = to_number(id.substr(mark + 2, dash - mark - 2)), serial = to_number(id.substr(dash + 1));
-  if (!release || !serial) return std::nullopt;
-  return std::pair(*release, *serial);
-}
-
 std::vector<InstanceLog> logs_of(const Paths& paths, const std::string& app) {
   std::vector<InstanceLog> logs;
   std::error_code error;
@@ -37,10 +29,11 @@ std::vector<InstanceLog> logs_of(const Paths& paths, const std::string& app) {
     if (entry.path().extension() != ".log") continue;
     InstanceLog log;
     log.instance = entry.path().stem().string();
-    const auto numbers = parse_id(log.instance);
+    const auto name = plan::parse_instance_name(log.instance);
     auto file = look_at(entry.path().string());
-    if (!numbers || !file) continue;
-    std::tie(log.release, log.serial) = *numbers;
+    if (!name || !file) continue;
+    log.release = name->release;
+    log.serial = name->serial;
     log.file = std::move(*file);
     logs.push_back(std::move(log));
   }

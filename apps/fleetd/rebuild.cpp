@@ -21,23 +21,6 @@ std::optional<T> number(std::string_view text) {
 
 std::string current_file(const Paths& paths, const std::string& app) { return paths.app_releases(app) + "/current"; }
 
-struct Named {
-  std::uint64_t release = 0, serial = 0;
-};
-
-// APP-vRELEASE-SERIAL
-std::optional<Named> name_of(std::string_view app, std::string_view id) {
-  if (!id.starts_with(app)) return std::nullopt;
-  id.remove_prefix(app.size());
-  if (!id.starts_with("-v")) return std::nullopt;
-  id.remove_prefix(2);
-  const auto dash = id.find('-');
-  if (dash == std::string_view::npos) return std::nullopt;
-  const auto release = number<std::uint64_t>(id.substr(0, dash)), serial = number<std::uint64_t>(id.substr(dash + 1));
-  if (!release || !serial) return std::nullopt;
-  return Named{*release, *serial};
-}
-
 std::uint64_t most_run(const std::vector<plan::Instance>& instances) {
   std::map<std::uint64_t, std::size_t> count;
   for (const auto& instance : instances) ++count[instance.release];
@@ -49,8 +32,6 @@ std::uint64_t most_run(const std::vector<plan::Instance>& instances) {
 }
 
 }  // namespace
-
-bool is_instance_of(const std::string& app, const std::string& id) { return name_of(app, id).has_value(); }
 
 Result<> write_current(const Paths& paths, const std::string& app, const CurrentRelease& current) {
   return os::write_file(current_file(paths, app), std::to_string(current.number) + " " + current.sha256 + "\n");
@@ -92,8 +73,8 @@ plan::AppState rebuilt(const AppConfig& config, const Remains& remains, millisec
   plan::AppState state;
   state.name = config.name;
   for (const auto& found : remains.running) {
-    const auto named = name_of(config.name, found.id);
-    if (!named) continue;
+    const auto named = plan::parse_instance_name(found.id);
+    if (!named || named->app != config.name) continue;
     plan::Instance instance;
     instance.id = found.id;
     instance.release = named->release;

@@ -31,8 +31,6 @@ struct FoundInstance {
 };
 std::map<std::string, std::string> environment_of(std::uint32_t pid);  // empty if we may not know
 
-bool is_instance_of(const std::string& app, const std::string& id);
-
 struct Remains {
   std::vector<FoundInstance> running;
   std::vector<std::uint64_t> releases;  // whose folders are there, in order

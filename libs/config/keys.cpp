@@ -168,6 +168,8 @@ const Keys<HealthConfig>& health_keys() {
       key("healthy", &HealthConfig::healthy, Integer{1, 100}, "Consecutive successes before an instance joins."),
       key("unhealthy", &HealthConfig::unhealthy, Integer{1, 100},
           "Consecutive failures before an instance leaves rotation."),
+      key("unhealthy_restart", &HealthConfig::unhealthy_restart, Duration{0ms, 24h},
+          "An instance that has been out of rotation for so long is stopped and started anew, as one that crashed. 0s: never."),
       key("start_timeout", &HealthConfig::start_timeout, Duration{100ms, 24h},
           "A new instance that is not healthy by then has failed."),
   };

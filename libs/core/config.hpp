@@ -93,7 +93,8 @@ struct HealthConfig {
   std::vector<std::string> command;   // command
   milliseconds interval{1000}, timeout{2000}, start_timeout{60000};
   std::uint32_t healthy = 2, unhealthy = 3;  // consecutive successes to join, failures to leave
-  FLEET_FIELDS(HealthConfig, kind, path, command, interval, timeout, start_timeout, healthy, unhealthy)
+  milliseconds unhealthy_restart{300'000};   // 0: never
+  FLEET_FIELDS(HealthConfig, kind, path, command, interval, timeout, start_timeout, healthy, unhealthy, unhealthy_restart)
 };
 
 struct DrainConfig {

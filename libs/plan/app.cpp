@@ -11,8 +11,6 @@ constexpr milliseconds kGoodWhile{60'000};
 // The shim kills at stop_timeout; if nothing is heard of it this much later, it is told again.
 constexpr milliseconds kStopPatience{5'000};
 
-std::string version(std::uint64_t release) { return "v" + std::to_string(release); }
-
 std::string seconds(milliseconds time) {
   const auto ms = time.count();
   return ms % 1000 == 0 ? std::to_string(ms / 1000) + "s" : std::to_string(ms) + "ms";
@@ -274,6 +272,7 @@ class Machine {
         act(about(ReportKind::instance_ready, instance.id + " is in rotation", instance));
         break;
       case InstancePhase::unhealthy:
+        if (config.health.unhealthy_restart.count() > 0) instance.deadline = ctx_.now + config.health.unhealthy_restart;
         act(about(ReportKind::instance_unhealthy, instance.id + " is out of rotation: " + instance.trouble, instance));
         break;
       case InstancePhase::draining:
@@ -282,6 +281,9 @@ class Machine {
         publish_ = true;
         break;
       case InstancePhase::evicting:
+        if (instance.wanted) {
+          act(about(ReportKind::instance_unhealthy, instance.id + " does not recover and is started anew", instance));
+        }
         instance.generation = ctx_.next_generation;
         publish_ = true;
         break;
@@ -299,7 +301,7 @@ class Machine {
 
   // A new process in this one's place.
   void renew(Instance& instance) {
-    instance.id = state_.name + "-" + version(instance.release) + "-" + std::to_string(state_.next_serial++);
+    instance.id = to_string(InstanceName{state_.name, instance.release, state_.next_serial++});
     instance.port = 0;
     instance.socket.clear();
     instance.pid = 0;

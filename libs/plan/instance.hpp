@@ -3,7 +3,9 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/config.hpp"
 #include "core/fields.hpp"
@@ -57,6 +59,14 @@ extern const InstanceTable kInstanceTable;
 inline InstanceStep instance_step(InstancePhase phase, InstanceEvent event) {
   return kInstanceTable[static_cast<std::size_t>(phase)][static_cast<std::size_t>(event)];
 }
+
+// What an instance's id says: "shop-v42-117".
+struct InstanceName {
+  std::string app;
+  std::uint64_t release = 0, serial = 0;
+};
+std::string to_string(const InstanceName&);
+std::optional<InstanceName> parse_instance_name(std::string_view id);  // none: it is no such id
 
 struct Instance {
   std::string id;             // "shop-v42-117": app, release, serial; never used twice

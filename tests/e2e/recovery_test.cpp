@@ -217,6 +217,26 @@ TEST(Recovery, AnInstanceThatTurnsUnhealthyLeavesRotationAndComesBack) {
   EXPECT_TRUE(serves(fleet, "v1"));
 }
 
+TEST(Recovery, AnInstanceThatHangsIsTakenOutAndStartedAnew) {
+  FleetSetup setup;
+  setup.demo_apps[0].health = {"path = \"/health\"", "interval = \"100ms\"", "timeout = \"300ms\"", "healthy = 1",
+                               "unhealthy = 2", "unhealthy_restart = \"1s\""};
+  setup.demo_apps[0].drain = {"stop_timeout = \"200ms\""};
+  Fleet fleet(setup);
+  fleet.start();
+  ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+  const auto hung = fleet.instance_pids().at(0);
+  ::kill(hung, SIGSTOP);
+  ASSERT_TRUE(eventually(milliseconds(5000), [&] { return fleet.app().at("state") == "degraded"; }));
+  Traffic traffic(fleet);
+  EXPECT_TRUE(eventually(milliseconds(10000), [&] { return bool(settled(fleet)); })) << settled(fleet).message();
+  EXPECT_EQ(std::ranges::count(fleet.instance_pids(), hung), 0);
+  traffic.flow();
+  EXPECT_TRUE(lossless(traffic.stop(200), {"v1"}));
+  EXPECT_NE(fleet.ctl({"events"}).out.find("does not recover and is started anew"), std::string::npos);
+  EXPECT_EQ(servers_running(), 2u);
+}
+
 TEST(Recovery, AKilledWorkerIsReplacedAndNoConnectionIsRefused) {
   Fleet fleet;
   fleet.start();

@@ -69,14 +69,6 @@ TEST(Rebuilt, AnInstanceWhoseAddressNobodyKnowsOrTooManyAreNotServing) {
   EXPECT_EQ(rebuilt(shop(1), remains, milliseconds(0)).instances[0].socket, "/run/x");
 }
 
-TEST(Rebuilt, NamesOfOthersAreNotIts) {
-  EXPECT_TRUE(is_instance_of("shop", "shop-v42-117"));
-  EXPECT_TRUE(is_instance_of("shop-v1", "shop-v1-v42-117"));
-  for (const auto* other : {"shop-v1-v42-117", "shopping-v1-2", "shop-v1", "shop-v-2", "shop-vx-2", "worker-0-1", "shop-v1-2x", ""}) {
-    EXPECT_FALSE(is_instance_of("shop", other)) << other;
-  }
-}
-
 using RebuildFiles = TempDir;
 
 TEST_F(RebuildFiles, TheCurrentReleaseIsNotedAndReadBack) {

@@ -77,6 +77,38 @@ TEST_F(Instances, BackOffBeginsAnewAlsoWhenTheyHangBeforeTheyDie) {
   EXPECT_EQ(app.state.instances.front().deadline - app.now, milliseconds(1000));
 }
 
+TEST_F(Instances, ThatDoNotRecoverAreStoppedOnceNoWorkerRoutesToThemAndStartedAnew) {
+  app.config.health.unhealthy_restart = std::chrono::minutes(2);
+  app.serve("a");
+  const auto former = only();
+  app.fail(former);
+  app.wait(std::chrono::seconds(119));
+  EXPECT_EQ(app.phase(former), InstancePhase::unhealthy);
+  app.wait(std::chrono::seconds(1));
+  EXPECT_EQ(app.phase(former), InstancePhase::evicting);
+  EXPECT_FALSE(app.did("stop " + former));
+  app.feed(Acked{app.generation});
+  EXPECT_EQ(app.phase(former), InstancePhase::stopping);
+  app.feed(Ended{former, "was killed by SIGKILL", 137, 9});
+  EXPECT_EQ(app.phase(former), InstancePhase::backoff);
+  app.wait(std::chrono::seconds(1));
+  EXPECT_NE(only(), former);
+  app.warm_up();
+  EXPECT_EQ(app.phase(only()), InstancePhase::ready);
+}
+
+TEST_F(Instances, ThatRecoverInTimeAreLeftAlone) {
+  app.config.health.unhealthy_restart = std::chrono::minutes(2);
+  app.serve("a");
+  const auto id = only();
+  app.fail(id);
+  app.wait(std::chrono::seconds(60));
+  for (int i = 0; i < 3; ++i) app.feed(Probed{id, ProbeOutcome::passed, ""});
+  EXPECT_EQ(app.phase(id), InstancePhase::ready);
+  app.wait(std::chrono::hours(1));
+  EXPECT_EQ(only(), id);
+}
+
 TEST_F(Instances, NeverUseAnIdTwice) {
   app.serve("a");
   crash(only());

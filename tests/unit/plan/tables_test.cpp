@@ -41,13 +41,13 @@ InstancePhase rule(InstancePhase phase, InstanceEvent event) {
       return when(backoff, gone);
     case InstanceEvent::drained: return when(draining, evicting);
     case InstanceEvent::let_go: return when(evicting, stopping);
-    // What was leaving is gone; what has no process cannot end.
+    // What was drained is gone; what has no process cannot end.
     case InstanceEvent::ended:
-      if (one_of(phase, {draining, evicting})) return gone;
+      if (phase == draining) return gone;
       return is_running(phase) ? backoff : phase;
     case InstanceEvent::timeout:
       if (one_of(phase, {starting, warming, stopping})) return stopping;
-      return phase == backoff ? starting : when(draining, evicting);
+      return phase == backoff ? starting : one_of(phase, {draining, unhealthy}) ? evicting : phase;
   }
   return phase;
 }
@@ -184,6 +184,7 @@ TEST_F(InstanceCell, DoesThroughStepWhatItsRuleSays) {
       feed(app, event);
       auto expected = event == InstanceEvent::join ? phase : rule(phase, event);
       if (phase == InstancePhase::warm && event == InstanceEvent::ended) expected = InstancePhase::gone;  // a candidate
+      if (phase == InstancePhase::evicting && event == InstanceEvent::ended) expected = InstancePhase::gone;  // not wanted
       if (phase == InstancePhase::warming && event == InstanceEvent::healthy) expected = InstancePhase::ready;  // joins
       EXPECT_EQ(name(after(app)), name(expected));
     }

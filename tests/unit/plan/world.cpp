@@ -58,6 +58,7 @@ World::World(std::uint64_t seed) : random_(seed) {
   config_.instances = static_cast<std::uint32_t>(1 + up_to(2));
   config_.health.healthy = static_cast<std::uint32_t>(1 + up_to(2));
   config_.health.unhealthy = static_cast<std::uint32_t>(1 + up_to(2));
+  config_.health.unhealthy_restart = milliseconds(chance(50) ? 0 : 3000);
   if (chance(20)) config_.health.kind = HealthKind::notify;
   now_ = milliseconds(chance(30) ? 0 : 100'000);
   rough_ = chance(40);

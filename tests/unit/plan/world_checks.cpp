@@ -7,8 +7,9 @@
 namespace fleet::plan {
 namespace {
 
-bool has_deadline(InstancePhase phase) {
+bool has_deadline(InstancePhase phase, const HealthConfig& health) {
   using enum InstancePhase;
+  if (phase == unhealthy) return health.unhealthy_restart.count() > 0;
   return phase == starting || phase == warming || phase == draining || phase == stopping || phase == backoff;
 }
 
@@ -39,7 +40,7 @@ void World::check_step(const AppState& before, const Event& event, const Step& n
   for (const auto& i : state_.instances) {
     must(ids.insert(i.id).second, "two instances with one id: " + i.id);
     must(i.phase != InstancePhase::gone, "one that is gone is kept: " + i.id);
-    must(has_deadline(i.phase) == (i.deadline.count() > 0), "a phase without its deadline: " + i.id);
+    must(has_deadline(i.phase, config_.health) == (i.deadline.count() > 0), "a phase without its deadline: " + i.id);
     must(!i.candidate || state_.rollout, "a candidate without a rollout: " + i.id);
     must(!i.candidate || before_commit(state_.rollout->phase) || state_.rollout->phase == RolloutPhase::abort,
          "a candidate after the commit: " + i.id);
