@@ -257,8 +257,8 @@ net::Task<Result<>> Workers::start(std::shared_ptr<Worker> worker) {
     }
     if (status->state != wire::ShimState::empty) co_return fail(how_it_ended(*status));
   }
-  listener.reset();  // the link ends with the worker
   CO_TRYV(dial(*worker));
+  listener.reset();  // so that the link ends with the worker, though it never took it
   const auto hello = co_await worker->link->receive();
   if (!hello) {
     const auto last = co_await worker->shim->status_within(io_, 1s);
