@@ -177,8 +177,9 @@ void check_app(const AppConfig& app, const Config& config, const Node& table, Cl
     context.in("hash_by").problem(table.where("hash_by"), "has no effect without balance = \"hash\"");
   }
   const auto needs_user = [&](const char* key) { context.in(key).problem(table.where(key), "needs user, too"); };
-  if (app.run.user.empty() && !app.run.group.empty()) needs_user("group");
-  if (app.run.user.empty() && app.run.processes_max != 0) needs_user("pids_max");
+  const bool names_user = !app.run.user.empty() || table.find("user") != nullptr;
+  if (!names_user && !app.run.group.empty()) needs_user("group");
+  if (!names_user && app.run.processes_max != 0) needs_user("pids_max");
   if (config.proxy.https.empty()) check_no_https_redirect(app, table, context);
 }
 
