@@ -141,10 +141,12 @@ Result<> Executor::rebuild(const std::map<std::string, FoundShim>& found, std::u
       const auto& status = shim.status;
       const auto named = plan::parse_instance_name(id);
       if (status.state != wire::ShimState::running || !named || named->app != name) continue;
-      remains.running.push_back({id, status.pid, status.start_time, environment_of(status.pid)});
+      remains.running.push_back(
+          {id, status.pid, status.start_time, world_.paths.http_socket(name, id), environment_of(status.pid)});
     }
     remains.releases = releases_found(world_.paths, name);
     remains.current = read_current(world_.paths, name);
+    remains.port_first = config_.port_first, remains.port_last = config_.port_last;
     if (remains.running.empty() && remains.releases.empty()) continue;
     app->state = rebuilt(app->config, remains, clock_.now());
     running += app->state.instances.size(), ++apps;

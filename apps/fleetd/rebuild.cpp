@@ -81,10 +81,13 @@ plan::AppState rebuilt(const AppConfig& config, const Remains& remains, millisec
     instance.pid = found.pid;
     instance.start_time = found.start_time;
     instance.since = now;
-    if (const auto socket = found.env.find("FLEET_SOCKET_PATH"); socket != found.env.end()) instance.socket = socket->second;
-    if (const auto port = found.env.find("PORT"); port != found.env.end() && instance.socket.empty()) {
-      instance.port = number<std::uint16_t>(port->second).value_or(0);
-    }
+    const auto told = [&](const char* name) {
+      const auto one = found.env.find(name);
+      return one == found.env.end() ? std::string() : one->second;
+    };
+    if (!found.socket.empty() && told("FLEET_SOCKET_PATH") == found.socket) instance.socket = found.socket;
+    const auto port = number<std::uint16_t>(told("PORT")).value_or(0);
+    if (instance.socket.empty() && port >= remains.port_first && port <= remains.port_last) instance.port = port;
     state.instances.push_back(std::move(instance));
     state.next_serial = std::max(state.next_serial, named->serial + 1);
     state.next_release = std::max(state.next_release, named->release + 1);

@@ -27,7 +27,8 @@ struct FoundInstance {
   std::string id;  // "shop-v42-117"
   std::uint32_t pid = 0;
   std::uint64_t start_time = 0;
-  std::map<std::string, std::string> env;  // what it was started with
+  std::string socket;                      // where it listens if it has one
+  std::map<std::string, std::string> env;  // what it was started with, unless it has written over that since
 };
 std::map<std::string, std::string> environment_of(std::uint32_t pid);  // empty if we may not know
 
@@ -35,11 +36,13 @@ struct Remains {
   std::vector<FoundInstance> running;
   std::vector<std::uint64_t> releases;  // whose folders are there, in order
   std::optional<CurrentRelease> current;
+  std::uint16_t port_first = 0, port_last = 0;  // that instances are given
 };
 std::vector<std::uint64_t> releases_found(const Paths& paths, const std::string& app);
 
 // The current release is the one on file; else the one that most instances run, of several the newest. Its instances
-// serve on; those of others, and those whose address cannot be told, drain.
+// serve on; those of others, and those whose address cannot be told, drain. An application may lie about its address in
+// its own memory: no other socket than its own is believed, and no port that fleet does not give.
 plan::AppState rebuilt(const AppConfig& config, const Remains& remains, milliseconds now);
 
 }  // namespace fleet

@@ -51,6 +51,8 @@ bool is_plain(std::string_view text) {
   return std::ranges::all_of(text, [](char byte) { return kPlain[static_cast<unsigned char>(byte)]; });
 }
 
+constexpr std::size_t kEscaped = 6;  // bytes that one becomes at most
+
 // Appends to memory that has room for all that will come.
 class Text {
  public:
@@ -69,7 +71,7 @@ class Text {
     put(static_cast<char>('0' + value / 10 % 10));
     put(static_cast<char>('0' + value % 10));
   }
-  // What is not plain through `escape`, which makes at most kEscaped bytes of each.
+  // What is not plain through `escape`.
   template <class Escape>
   void escaped(std::string_view text, Escape escape) {
     text = text.substr(0, kMaxValue);
@@ -84,8 +86,6 @@ class Text {
  private:
   char* at_;
 };
-
-constexpr std::size_t kEscaped = 6;
 
 // \u00xx: a byte that is not ASCII becomes the character of that number.
 void put_json(Text& out, std::string_view text) {

@@ -18,11 +18,17 @@ AppConfig shop(std::uint32_t instances = 2) {
 }
 
 FoundInstance found(const std::string& id, const std::string& port) {
-  return {id, 100, 7, {{"PORT", port}, {"FLEET_APP", "shop"}}};
+  return {id, 100, 7, "/run/http/shop/" + id.substr(5), {{"PORT", port}, {"FLEET_APP", "shop"}}};
+}
+
+Remains nothing() {
+  Remains remains;
+  remains.port_first = 2000, remains.port_last = 2999;
+  return remains;
 }
 
 TEST(Rebuilt, WhatRunsOfTheCurrentReleaseServesOnAndTheRestDrains) {
-  Remains remains;
+  auto remains = nothing();
   remains.running = {found("shop-v3-7", "2001"), found("shop-v4-8", "2002"), found("shop-v4-9", "2003")};
   remains.releases = {2, 3, 4};
   remains.current = CurrentRelease{3, "abc"};
@@ -46,7 +52,7 @@ TEST(Rebuilt, WhatRunsOfTheCurrentReleaseServesOnAndTheRestDrains) {
 }
 
 TEST(Rebuilt, WithoutAWordOfTheCurrentReleaseItIsWhatMostInstancesRun) {
-  Remains remains;
+  auto remains = nothing();
   remains.running = {found("shop-v3-7", "2001"), found("shop-v3-8", "2002"), found("shop-v4-9", "2003")};
   remains.releases = {3, 4};
   EXPECT_EQ(rebuilt(shop(), remains, milliseconds(0)).current, 3u);
@@ -58,15 +64,32 @@ TEST(Rebuilt, WithoutAWordOfTheCurrentReleaseItIsWhatMostInstancesRun) {
 }
 
 TEST(Rebuilt, AnInstanceWhoseAddressNobodyKnowsOrTooManyAreNotServing) {
-  Remains remains;
+  auto remains = nothing();
   remains.running = {found("shop-v3-7", "not a port"), found("shop-v3-8", "2002"), found("shop-v3-9", "2003")};
   remains.releases = {3};
   const auto state = rebuilt(shop(1), remains, milliseconds(0));
   EXPECT_EQ(state.instances[0].phase, InstancePhase::draining);
   EXPECT_EQ(state.instances[1].phase, InstancePhase::ready);
   EXPECT_EQ(state.instances[2].phase, InstancePhase::draining);
-  remains.running = {{"shop-v3-9", 1, 1, {{"FLEET_SOCKET_PATH", "/run/x"}}}};
-  EXPECT_EQ(rebuilt(shop(1), remains, milliseconds(0)).instances[0].socket, "/run/x");
+}
+
+TEST(Rebuilt, NoApplicationIsBelievedAnAddressThatFleetWouldNotGive) {
+  auto remains = nothing();
+  remains.releases = {3};
+  auto one = found("shop-v3-9", "");
+  one.env["FLEET_SOCKET_PATH"] = one.socket;
+  remains.running = {one};
+  EXPECT_EQ(rebuilt(shop(1), remains, milliseconds(0)).instances[0].socket, one.socket);
+  for (const auto* other : {"/etc/passwd", "", "/run/http/other/v1-1"}) {
+    remains.running[0].env["FLEET_SOCKET_PATH"] = other;
+    const auto state = rebuilt(shop(1), remains, milliseconds(0));
+    EXPECT_EQ(state.instances[0].socket, "") << other;
+    EXPECT_EQ(state.instances[0].phase, InstancePhase::draining);
+  }
+  for (const auto* port : {"22", "1999", "3000", "0", "65536", "-1"}) {
+    remains.running = {found("shop-v3-9", port)};
+    EXPECT_EQ(rebuilt(shop(1), remains, milliseconds(0)).instances[0].port, 0) << port;
+  }
 }
 
 using RebuildFiles = TempDir;
