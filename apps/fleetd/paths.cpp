@@ -31,19 +31,19 @@ Result<> Paths::make() const {
   TRYV(os::make_dir(state, 0711));  // instances reach their release below it
   TRYV(os::make_dir(run, 0751));
   give_to_group(run);
-  for (const auto& dir : {shims(), workers(), tls()}) TRYV(os::make_dir(dir, 0700));
-  for (const auto& dir : {run + "/notify", http_sockets()}) TRYV(os::make_dir(dir, 0711));
+  for (const auto& dir : {shims(), workers(), http_sockets(), tls()}) TRYV(os::make_dir(dir, 0700));
+  TRYV(os::make_dir(run + "/notify", 0711));  // apps with users of their own reach their sockets in it
   for (const auto* dir : {"/releases", "/data"}) TRYV(os::make_dir(state + dir, 0711));
   return os::make_dir(state + "/log", 0750);
 }
 
 Result<> Paths::make_for_app(const std::string& app, const std::optional<Identity>& user) const {
   TRYV(os::make_dir(app_logs(app), 0750));
+  TRYV(os::make_dir(http_sockets() + "/" + app, 0700));
   const uid_t uid = user ? user->uid : ::geteuid();
   const gid_t gid = user ? user->gid : ::getegid();
   TRYV(os::make_dir_for(app_releases(app), 0710, ::geteuid(), gid));
-  TRYV(os::make_dir_for(data(app), 0700, uid, gid));
-  return os::make_dir_for(http_sockets() + "/" + app, 0700, uid, gid);
+  return os::make_dir_for(data(app), 0700, uid, gid);
 }
 
 }  // namespace fleet

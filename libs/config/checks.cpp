@@ -177,6 +177,10 @@ void check_app(const AppConfig& app, const Config& config, const Node& table, Cl
     context.in("hash_by").problem(table.where("hash_by"), "has no effect without balance = \"hash\"");
   }
   const auto needs_user = [&](const char* key) { context.in(key).problem(table.where(key), "needs user, too"); };
+  // The folder of its socket would be the app's, and what stands there could lead the proxy, which is root, anywhere.
+  if (app.listen == Listens::unix_ && !app.run.user.empty()) {
+    context.in("listen").problem(table.where("listen"), "\"unix\" is not for an app with a user of its own");
+  }
   const bool names_user = !app.run.user.empty() || table.find("user") != nullptr;
   if (!names_user && !app.run.group.empty()) needs_user("group");
   if (!names_user && app.run.processes_max != 0) needs_user("pids_max");

@@ -255,7 +255,7 @@ const Keys<AppConfig>& app_keys() {
       within(kRun, key("user", &RunConfig::user, kUser,
                        "The app's processes run as this user, with all groups that it is in, and so do health checks that "
                        "are commands. The user can read the app's releases and own the app's {data_dir}, and nothing else "
-                       "of fleet's. Only for a fleetd that is root.")
+                       "of fleet's. Only for a fleetd that is root, and not with listen = \"unix\".")
                       .otherwise("fleetd's own")),
       within(kRun, key("group", &RunConfig::group, kGroup, "Instead of the user's own group.").otherwise("the user's")),
       within(kRun, key("memory_max", &RunConfig::memory_max, Size{},

@@ -28,12 +28,9 @@ FleetSetup only(const DemoApp& app) {
   return setup;
 }
 
-class OwnUser : public ::testing::TestWithParam<bool> {};
-
-TEST_P(OwnUser, RunsTheAppWithWhatIsItsAndNothingElse) {
+TEST(Confinement, RunsTheAppWithWhatIsItsAndNothingElse) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can run things as others";
   DemoApp app;
-  app.on_socket = GetParam();
   app.lines = {"user = \"nobody\"", "group = \"daemon\"", "memory_max = \"256MiB\"", "pids_max = 4321", "open_files = 512"};
   Fleet fleet(only(app));
   ::chmod(fleet.root().c_str(), 0711);
@@ -69,9 +66,6 @@ TEST_P(OwnUser, RunsTheAppWithWhatIsItsAndNothingElse) {
   EXPECT_TRUE(settled(fleet));
 }
 
-INSTANTIATE_TEST_SUITE_P(, OwnUser, ::testing::Bool(),
-                         [](const auto& the) { return std::string(the.param ? "OnASocket" : "OnAPort"); });
-
 TEST(Confinement, AUserThatThereIsNotIsRefusedWithItsPlace) {
   DemoApp app;
   app.lines = {"user = \"nobody-of-fleet\""};
@@ -79,6 +73,16 @@ TEST(Confinement, AUserThatThereIsNotIsRefusedWithItsPlace) {
   const auto ran = fleet.ctl({"config", "check", fleet.config_path()});
   EXPECT_EQ(ran.code, kUsage);
   EXPECT_NE(ran.err.find("app \"shop\": user: \"nobody-of-fleet\" is no user of this machine"), std::string::npos) << ran.err;
+}
+
+TEST(Confinement, AnAppThatCouldLeadTheProxyToAnySocketIsRefused) {
+  DemoApp app;
+  app.on_socket = true;
+  app.lines = {"user = \"nobody\""};
+  Fleet fleet(only(app));
+  const auto ran = fleet.ctl({"config", "check", fleet.config_path()});
+  EXPECT_EQ(ran.code, kUsage);
+  EXPECT_NE(ran.err.find("app \"shop\": listen: \"unix\" is not for an app with a user of its own"), std::string::npos) << ran.err;
 }
 
 }  // namespace
