@@ -27,7 +27,8 @@ struct Release {
   std::string url, sha256, format, created_at;
   std::uint64_t bytes = 0;  // unpacked
   bool retained = true;
-  FLEET_FIELDS(Release, app, number, url, sha256, format, created_at, bytes, retained)
+  std::string version, signed_by;  // as wire::FetchDone's
+  FLEET_FIELDS(Release, app, number, url, sha256, format, created_at, bytes, retained, version, signed_by)
 };
 
 class Store {

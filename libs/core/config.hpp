@@ -138,6 +138,23 @@ struct RunConfig {
   FLEET_FIELDS(RunConfig, user, group, memory_max, processes_max, open_files)
 };
 
+// Where an app's builds come from, and what is asked of them.
+struct FetchConfig {
+  std::string source;                     // what `fleetctl deploy --latest` deploys; empty: nothing
+  milliseconds poll{0};                   // how often it is asked whether there is a later build; 0: never
+  std::vector<std::string> trusted_keys;  // minisign's; a build must be signed by one of them; empty: by nobody
+  bool allow_insecure = false;            // over http without digest or signature, too
+  bool unpack = false;                    // a war or jar, too
+  std::uint64_t max_download = 1ull << 30, max_unpacked = 4ull << 30;  // bytes
+  std::uint32_t max_entries = 50000, max_depth = 64, max_ratio = 200;
+  milliseconds timeout{600000}, stall_timeout{60000};
+  std::string authorization_file;                                          // empty: none
+  std::string s3_endpoint, s3_region = "us-east-1", s3_credentials_file;  // endpoint empty: Amazon's
+  FLEET_FIELDS(FetchConfig, source, poll, trusted_keys, allow_insecure, unpack, max_download, max_unpacked, max_entries,
+               max_depth, max_ratio, timeout, stall_timeout, authorization_file, s3_endpoint, s3_region,
+               s3_credentials_file)
+};
+
 struct AppConfig {
   std::string name;
   std::vector<std::string> hosts;  // lower case, no port; empty: any host
@@ -158,8 +175,9 @@ struct AppConfig {
   HoldConfig hold;
   Listens listen = Listens::tcp;
   RunConfig run;
+  FetchConfig fetch;
   FLEET_FIELDS(AppConfig, name, hosts, path, https_redirect, command, env, instances, rewrite_redirects, keep_releases,
-               health, drain, rules, routes, files, access_log, balancing, hold, listen, run)
+               health, drain, rules, routes, files, access_log, balancing, hold, listen, run, fetch)
 };
 
 struct Config {

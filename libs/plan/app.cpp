@@ -43,7 +43,7 @@ class Machine {
     switch (request.kind) {
       case RolloutKind::deploy:
         if (!request.sha256.empty() && request.sha256 == state_.current_sha256) return rollout_event(RolloutEvent::current);
-        return act(Fetch{request.url, request.sha256, state_.next_release});
+        return act(Fetch{request.url, request.sha256, state_.next_release, request.force});
       case RolloutKind::rollback:
         rollout.release = request.release != 0 ? request.release : state_.previous;
         return rollout_event(rollout.release == state_.current ? RolloutEvent::current : RolloutEvent::fetched);
@@ -166,7 +166,7 @@ class Machine {
     if (!state_.rollout) return scale();
     auto& rollout = *state_.rollout;
     rollout.generation = ctx_.next_generation;
-    if (rollout.phase == RolloutPhase::prepare) act(Fetch{rollout.url, rollout.sha256, state_.next_release});
+    if (rollout.phase == RolloutPhase::prepare) act(Fetch{rollout.url, rollout.sha256, state_.next_release, rollout.force});
   }
 
   void on(const Tick&) {}
@@ -348,6 +348,7 @@ class Machine {
     rollout.url = request.url;
     rollout.sha256 = request.sha256;
     rollout.requested_by = request.requested_by;
+    rollout.force = request.force;
     rollout.previous = state_.current;
     rollout.began = rollout.since = ctx_.now;
     state_.rollout = std::move(rollout);

@@ -47,6 +47,7 @@ struct Request {
   std::string sha256;         // deploy: what it must be, if that is known; rollback: that of the release
   std::uint64_t release = 0;  // rollback: which; 0: the previous one
   std::string requested_by;
+  bool force = false;         // deploy: also of a lower version than the current
 };
 struct Fetched { std::string sha256; };
 struct FetchFailed { ErrorKind kind = ErrorKind::fetch; std::string error; };
@@ -71,7 +72,7 @@ using Event = std::variant<Request, Fetched, FetchFailed, Started, Probed, Notif
 
 // ---- actions -------------------------------------------------------------------------------------------------------
 
-struct Fetch { std::string url, sha256; std::uint64_t release = 0; };
+struct Fetch { std::string url, sha256; std::uint64_t release = 0; bool force = false; };
 struct CancelFetch {};
 struct DiscardRelease { std::uint64_t release = 0; };  // fetched, but not to be kept
 struct KeepRelease { std::uint64_t release = 0; };     // fetched and new: on record from now on

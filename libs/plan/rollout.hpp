@@ -76,8 +76,9 @@ struct Rollout {
   std::string error;            // why it failed
   std::string failed_instance;  // whose last log lines tell more
   std::optional<std::int32_t> exit_code, signal;  // how that one ended, if it did
+  bool force = false;  // deploy: also of a lower version than the current
   FLEET_FIELDS(Rollout, deployment, kind, url, sha256, requested_by, release, previous, phase, began, since, phases,
-               generation, left, outcome, error_kind, error, failed_instance, exit_code, signal)
+               generation, left, outcome, error_kind, error, failed_instance, exit_code, signal, force)
 };
 
 // Before commit nothing has changed for anybody, and the rollout may be undone.

@@ -315,16 +315,32 @@ struct Figures {
 // fleet-fetch inherits one end of a stream socketpair as descriptor 3, reads one FetchJob, sends FetchProgress at most
 // ten times a second, then FetchDone or FetchFailed, and exits. It ends when the socket does.
 
+// For s3://bucket/key.
+struct S3Access {
+  std::string endpoint, region;  // endpoint: "https://host:port", empty: Amazon's
+  std::string key_id, secret, session_token;
+  FLEET_FIELDS(S3Access, endpoint, region, key_id, secret, session_token)
+};
+
 struct FetchJob {
   FLEET_MESSAGE(FetchJob, 50)
-  std::string url;          // http, https, file, or an absolute path
+  std::string url;          // http, https, s3, file, or an absolute path; of a build, or of what points to one
   std::string sha256;       // lower-case hex; empty: not checked
   std::string destination;  // the release directory to make; must not exist; a temporary sibling is used until done
   std::uint64_t max_download = 1ull << 30, max_unpacked = 4ull << 30;  // bytes
   std::uint32_t max_entries = 50000, max_depth = 64, max_ratio = 200;
   milliseconds timeout{600000}, stall_timeout{60000}, connect_timeout{10000};
+  std::vector<std::string> trusted_keys;  // minisign's; not empty: one of them must have signed the build
+  bool allow_insecure = false;            // http without digest or signature is not refused
+  bool unpack_java = false;               // a war or jar is unpacked, as a zip is
+  std::string version;                    // that of the current release: a manifest's may not be lower; empty: any
+  bool look_only = false;                 // what does the URL lead to now? Nothing is unpacked, no destination needed
+  std::string known_etag;                 // look_only: the answer is `unchanged` while the URL has it
+  std::string authorization;              // a header's value, for the URL's own origin
+  S3Access s3;
   FLEET_FIELDS(FetchJob, url, sha256, destination, max_download, max_unpacked, max_entries, max_depth, max_ratio,
-               timeout, stall_timeout, connect_timeout)
+               timeout, stall_timeout, connect_timeout, trusted_keys, allow_insecure, unpack_java, version, look_only,
+               known_etag, authorization, s3)
 };
 
 enum class FetchPhase : std::uint8_t { download, verify, unpack };
@@ -342,7 +358,12 @@ struct FetchDone {
   std::string sha256, format;  // format: "tar.gz", "zip", "executable", ...
   std::uint64_t bytes = 0, unpacked_bytes = 0;
   std::uint32_t entries = 0;
-  FLEET_FIELDS(FetchDone, sha256, format, bytes, unpacked_bytes, entries)
+  std::string url;        // of the build, where a manifest pointed to it; without credentials
+  std::string version;    // by the manifest; empty: not told
+  std::string signed_by;  // key id, and the trusted comment in parentheses; empty: no signature was asked for
+  std::string etag;       // of the URL of the job
+  bool unchanged = false;
+  FLEET_FIELDS(FetchDone, sha256, format, bytes, unpacked_bytes, entries, url, version, signed_by, etag, unchanged)
 };
 
 struct FetchFailed {

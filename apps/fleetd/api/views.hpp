@@ -90,8 +90,10 @@ struct DeploymentView {
   std::optional<Progress> progress;  // while something is fetched
   std::optional<Receipt> receipt;    // once switched
   std::string requested_by;
+  std::string version;    // by the build's manifest; empty: not told
+  std::string signed_by;  // key id and trusted comment; empty: no signature was asked for
   FLEET_FIELDS(DeploymentView, id, app, kind, url, sha256, release, previous_release, state, phase, outcome, error,
-               started_at, finished_at, phases, progress, receipt, requested_by)
+               started_at, finished_at, phases, progress, receipt, requested_by, version, signed_by)
 };
 
 // ---- status --------------------------------------------------------------------------------------------------------
@@ -204,7 +206,8 @@ struct ReleaseView {
   std::string created_at;
   bool current = false;
   bool retained = false;  // its files are here, so it can be rolled back to
-  FLEET_FIELDS(ReleaseView, release, url, sha256, bytes, created_at, current, retained)
+  std::string version, signed_by;  // as a deployment's
+  FLEET_FIELDS(ReleaseView, release, url, sha256, bytes, created_at, current, retained, version, signed_by)
 };
 
 struct ReleasesView {
@@ -325,7 +328,9 @@ struct RouteView {
 struct DeployBody {
   std::string url;     // http, https, file, or an absolute path on fleetd's machine
   std::string sha256;  // hex; empty: not checked
-  FLEET_FIELDS(DeployBody, url, sha256)
+  bool latest = false;  // the app's source, in place of a url
+  bool force = false;   // also of a lower version than the current
+  FLEET_FIELDS(DeployBody, url, sha256, latest, force)
 };
 
 struct RollbackBody {
