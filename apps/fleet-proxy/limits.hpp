@@ -22,6 +22,7 @@ struct Limits {
   Ms pool_idle{4000};       // of a pooled connection to an instance
   Ms fresh_enough{1000};    // pooled no longer than this, a connection may carry what must not be repeated (R4)
   Ms hold_retry{500};       // after refused connections, before the next round
+  Ms replay_pause{20};      // before what may have arrived is sent again to the only target there is
   Ms lingering{2000};       // reading on after a closing answer (W1)
   Ms continue_after{1000};  // silence before our own 100 (P4)
   Ms ejection{1000};        // of a target after kEjectAfter refused connections
@@ -56,6 +57,7 @@ struct Limits {
                                                     {"pool-idle", &pool_idle},
                                                     {"fresh-enough", &fresh_enough},
                                                     {"hold-retry", &hold_retry},
+                                                    {"replay-pause", &replay_pause},
                                                     {"lingering", &lingering},
                                                     {"continue-after", &continue_after},
                                                     {"ejection", &ejection}};

@@ -77,7 +77,8 @@ TEST(Hold, TheCrashOfTheOnlyInstanceCostsNoRequest) {
     ::kill(fleet.instance_pids().at(0), SIGKILL);
     traffic.flow();
   }
-  EXPECT_EQ(traffic.stop(400).load.failed, 0u);
+  const auto verdict = traffic.stop(400);
+  EXPECT_EQ(verdict.load.failed, 0u) << verdict.text;
 }
 
 TEST(UnixSockets, TwoReleasesUnderLoadLoseNothingAndLeaveNoSocket) {

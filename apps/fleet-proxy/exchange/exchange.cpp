@@ -119,30 +119,55 @@ Task<Exchange::Outcome> Exchange::run() {
       log();
       co_return Outcome::unread;
     }
+    const bool stale = upstream_ && upstream_->reused();
     upstream_.reset();
     if (standing == Standing::attempt_failed) claim_->target().figures->upstream_failed(name(*attempt_end_));
+    if (stale) fresh_only_ = true;  // the others of the pool may have ended with it
+    if (stale && attempt_sent_ == 0 && attempts_ > 0) --attempts_;  // R1 counts connections that were asked for
     const auto next = standing == Standing::attempt_failed ? next_try() : Retry::no;
-    const bool refused = standing == Standing::attempt_failed && *attempt_end_ == AttemptEnd::connect_failed;
-    refused_ = next == Retry::no && refused && Clock::now() < route_->hold->patience(began_);
+    refused_ = next == Retry::no && standing == Standing::attempt_failed && undelivered() &&
+               Clock::now() < route_->hold->patience(began_);
     if (next == Retry::no && !refused_) co_return co_await give_up(standing);
     ++claim_->target().retried;
     ++retries_;
     count_as_retry(true);
-    if (next == Retry::replay) ++replays_, fresh_only_ = true;
     tried_.push_back(claim_->target().shared_from_this());
     claim_.reset();
+    const bool nobody_else = std::ranges::all_of(route_->targets, [this](const auto& target) {
+      return !target->takes_requests() || std::ranges::find(tried_, target) != tried_.end();
+    });
+    if (next == Retry::replay) {
+      ++replays_;
+      fresh_only_ = true;
+      if (nobody_else) co_await pause(proxy_.limits.replay_pause);
+    }
     if (refused_) {
       // One has crashed, and the next table, a moment or another target will help.
-      const auto is_tried = [this](const TargetPtr& target) {
-        return !target->takes_requests() || std::ranges::find(tried_, target) != tried_.end();
-      };
-      if (std::ranges::all_of(route_->targets, is_tried)) {
-        route_->hold->refused(Clock::now() + proxy_.limits.hold_retry);
-      }
+      if (nobody_else) route_->hold->refused(Clock::now() + proxy_.limits.hold_retry);
       attempts_ = 0, tried_.clear();
     }
     reset_attempt();
   }
+}
+
+// R1: no byte of the request left.
+bool Exchange::undelivered() const {
+  return *attempt_end_ == AttemptEnd::connect_failed ||
+         (*attempt_end_ == AttemptEnd::closed && attempt_sent_ == 0 && !answer_begun_);
+}
+
+// A process that dies takes connections to its end: the kernel closes its listener last. A replay, of which there is
+// only one, would be lost there as well; a moment later it is refused, or its target is no longer in the table.
+Task<void> Exchange::pause(Clock::duration how_long) {
+  const auto until = Clock::now() + how_long;
+  client_.deadline.set(until);
+  while (Clock::now() < until && !client_.peer.cut) {
+    receive();
+    if (client_.gone()) break;
+    client_.arm(false);
+    if (!client_.wakeup.take_pending()) co_await client_.wakeup.sleep();
+  }
+  client_.deadline.clear();
 }
 
 // R9: one that waits is no load.

@@ -46,6 +46,8 @@ class Exchange final : ClaimHolder {
   Task<Standing> attempt();
   Retry next_try() const;
   void count_as_retry(bool counts);
+  bool undelivered() const;
+  Task<void> pause(Clock::duration how_long);
   Task<Outcome> give_up(Standing standing);
   Task<Outcome> answer_own(const OwnAnswer& answer, bool may_keep);  // `answer` lives in the awaiting frame
   std::optional<OwnAnswer> apply_rules(Router::Match& match);

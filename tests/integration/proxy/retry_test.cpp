@@ -69,6 +69,26 @@ TEST(ProxyRetry, R2ReplaysAnIdempotentRequestOnANewConnection) {
   EXPECT_EQ(worker.stats_of("a").retried, 1u);
 }
 
+TEST(ProxyRetry, R2LetsAProcessThatDiesDieBeforeItsOnlyReplay) {
+  Slot slot;
+  std::atomic<int> requests = 0;
+  std::chrono::steady_clock::time_point died;
+  Origin origin([&](OriginConnection& connection) {
+    OriginConnection::Request request;
+    while (connection.read_request(request)) {
+      const int number = ++requests;
+      if (number == 2) died = std::chrono::steady_clock::now();
+      if (number > 1 && std::chrono::steady_clock::now() - died < std::chrono::milliseconds(10)) return;
+      connection.answer("answered");
+    }
+  });
+  WorkerProcess worker;
+  worker.start(slot, {route_to({{"a", origin.port()}})});
+  Client client(slot.http);
+  EXPECT_EQ(client.get("/").status, 200);
+  EXPECT_EQ(client.get("/").status, 200) << "the replay came while its listener was still open";
+}
+
 TEST(ProxyRetry, R3NeverReplaysAPostThatMayHaveArrived) {
   Slot slot;
   std::atomic<int> posts = 0;
