@@ -204,6 +204,19 @@ const Keys<HoldConfig>& hold_keys() {
   return keys;
 }
 
+const Keys<LogConfig>& log_keys() {
+  static const Keys<LogConfig> keys{
+      key("size", &LogConfig::size, Size{}, "A log that has grown so large is put aside as .1, and a new one begun."),
+      key("keep", &LogConfig::keep, Integer{0, 1000}, "So many of each instance are kept besides, .1 being the newest."),
+      key("compress", &LogConfig::compress, OneOf<LogCompression>{},
+          "\"gzip\": those put aside are compressed, to .1.gz and so on, a minute later and at the lowest priority."),
+      key("journal", &LogConfig::journal, Boolean{},
+          "Lines go to systemd's journal as well, with FLEET_APP, FLEET_RELEASE and FLEET_INSTANCE: journalctl FLEET_APP=NAME. "
+          "Those for which it has no room are dropped there, and the log says how many."),
+  };
+  return keys;
+}
+
 // With what an app's table has in common with those of its routes.
 Keys<AppConfig> with_rules(Keys<AppConfig> keys) {
   for (const auto& rule : rule_keys()) keys.push_back(within(&AppConfig::rules, Key<Rules>(rule)));
@@ -268,6 +281,7 @@ const Keys<AppConfig>& app_keys() {
                        "Descriptors of each process (RLIMIT_NOFILE). 0: as fleetd.")),
       section("drain", &AppConfig::drain, drain_keys()),
       section("hold", &AppConfig::hold, hold_keys()),
+      section("log", &AppConfig::log, log_keys()),
   });
   return keys;
 }
@@ -353,6 +367,11 @@ std::vector<SectionReference> reference() {
                "How requests wait while the app has no instance that takes them, be it that it crashed or starts, and "
                "while it is held (fleetctl hold). They go on in the order in which they came, few at first.",
                hold_keys()),
+      describe("[app.NAME.log]",
+               "What instances write to standard output and error goes, each line with its time, to log/NAME/INSTANCE.log in "
+               "state_dir. Nothing of it ever makes an application wait: lines that cannot be written are dropped, and the log "
+               "says how many. New instances go by a change.",
+               log_keys()),
   };
   for (auto& section : rule_reference()) all.push_back(std::move(section));
   return all;

@@ -155,6 +155,19 @@ struct FetchConfig {
                s3_credentials_file)
 };
 
+// What becomes of the files that an instance's log leaves behind.
+enum class LogCompression : std::uint8_t { none, gzip };
+FLEET_NAMES(LogCompression, "none", "gzip")
+
+// Of what an app's instances write.
+struct LogConfig {
+  std::uint64_t size = 16u << 20;  // bytes of one file
+  std::uint32_t keep = 1;          // of those put aside
+  LogCompression compress = LogCompression::none;
+  bool journal = false;  // to systemd's journal as well
+  FLEET_FIELDS(LogConfig, size, keep, compress, journal)
+};
+
 struct AppConfig {
   std::string name;
   std::vector<std::string> hosts;  // lower case, no port; empty: any host
@@ -176,8 +189,9 @@ struct AppConfig {
   Listens listen = Listens::tcp;
   RunConfig run;
   FetchConfig fetch;
+  LogConfig log;
   FLEET_FIELDS(AppConfig, name, hosts, path, https_redirect, command, env, instances, rewrite_redirects, keep_releases,
-               health, drain, rules, routes, files, access_log, balancing, hold, listen, run, fetch)
+               health, drain, rules, routes, files, access_log, balancing, hold, listen, run, fetch, log)
 };
 
 struct Config {

@@ -69,7 +69,10 @@ struct Launch {
   std::uint32_t log_keep = 1;     // rotated files kept besides: log_file.1, .2, ...
   std::string notify_socket;      // path to bind for NOTIFY_SOCKET; empty: none
   Confinement confined;
-  FLEET_FIELDS(Launch, id, argv, env, cwd, log_file, log_max_bytes, log_keep, notify_socket, confined)
+  // To systemd's journal (its native protocol) goes each line too, where `journal` is not empty: it is the fields that all
+  // lines have in common, "NAME=value\n" each.
+  std::string journal, journal_socket = "/run/systemd/journal/socket";
+  FLEET_FIELDS(Launch, id, argv, env, cwd, log_file, log_max_bytes, log_keep, notify_socket, confined, journal, journal_socket)
 };
 
 // fleetd -> shim: `signal` to the program, after `grace` SIGKILL to its whole tree. May be sent again; the earlier
