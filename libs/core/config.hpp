@@ -135,7 +135,9 @@ struct RunConfig {
   std::string user, group;  // names; user empty: fleetd's own; group empty: the user's
   std::uint64_t memory_max = 0;
   std::uint32_t processes_max = 0, open_files = 0;
-  FLEET_FIELDS(RunConfig, user, group, memory_max, processes_max, open_files)
+  std::uint32_t cpu_max = 0;  // thousandths of a core
+  bool private_tmp = false, read_only = false;
+  FLEET_FIELDS(RunConfig, user, group, memory_max, processes_max, open_files, cpu_max, private_tmp, read_only)
 };
 
 // Where an app's builds come from, and what is asked of them.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/fields.hpp"
@@ -22,7 +23,12 @@ struct Confinement {
   std::uint32_t processes_max = 0;   // processes and threads of its user, in all (RLIMIT_NPROC); 0: likewise
   std::uint32_t open_files = 0;      // of each process (RLIMIT_NOFILE); 0: likewise
   std::optional<std::int32_t> oom_score_adj;  // proc_pid_oom_score_adj(5)
-  FLEET_FIELDS(Confinement, as, no_new_privileges, memory_max, processes_max, open_files, oom_score_adj)
+  std::string cgroup;                // folder of the cgroup (v2) that it begins in, which is there; empty: its starter's
+  std::string private_tmp;           // the folders tmp and var-tmp in this one become /tmp and /var/tmp; empty: everybody's
+  bool read_only = false;            // all files are, but for /dev, /proc, a private tmp, and what is in `writable`
+  std::vector<std::string> writable; // folders
+  FLEET_FIELDS(Confinement, as, no_new_privileges, memory_max, processes_max, open_files, oom_score_adj, cgroup,
+               private_tmp, read_only, writable)
 };
 
 }  // namespace fleet

@@ -53,8 +53,10 @@ struct ShimStatus {
   std::uint64_t max_rss_kib = 0; // exited: getrusage(2)
   milliseconds cpu_time{0};      // exited: user + system
   std::string error;             // failed: why
+  bool out_of_memory = false;    // exited: killed by the kernel for what its cgroup may have
+  std::uint64_t memory_max = 0;  // then: that, in bytes
   FLEET_FIELDS(ShimStatus, protocol, version, id, shim_pid, state, pid, start_time, ready, notify_status, exit_code,
-               signal, stopping, max_rss_kib, cpu_time, error)
+               signal, stopping, max_rss_kib, cpu_time, error, out_of_memory, memory_max)
 };
 
 // fleetd -> shim, once. Descriptors in the frame become 3, 4, ... of the program.
