@@ -1,5 +1,6 @@
 #include "config/keys.hpp"
 
+#include "config/fetch_keys.hpp"
 #include "config/rule_keys.hpp"
 #include "config/table.hpp"
 #include "config/values.hpp"
@@ -217,8 +218,9 @@ const Keys<LogConfig>& log_keys() {
   return keys;
 }
 
-// With what an app's table has in common with those of its routes.
+// With what an app's table has in common with those of its routes, and what it says of builds.
 Keys<AppConfig> with_rules(Keys<AppConfig> keys) {
+  for (const auto& build : build_keys()) keys.push_back(within(&AppConfig::fetch, Key<FetchConfig>(build)));
   for (const auto& rule : rule_keys()) keys.push_back(within(&AppConfig::rules, Key<Rules>(rule)));
   keys.push_back(section<AppConfig>("route", [](const Node&, AppConfig&, const Context&) {}));  // see read_routes
   return keys;
@@ -281,6 +283,7 @@ const Keys<AppConfig>& app_keys() {
                        "Descriptors of each process (RLIMIT_NOFILE). 0: as fleetd.")),
       section("drain", &AppConfig::drain, drain_keys()),
       section("hold", &AppConfig::hold, hold_keys()),
+      section("fetch", &AppConfig::fetch, fetch_keys()),
       section("log", &AppConfig::log, log_keys()),
   });
   return keys;
@@ -309,6 +312,7 @@ void read_apps(const Node& node, Config& config, const Context& context) {
     app.name = name;
     read_table(value, app, app_keys(), named);
     read_routes(value, app, named);
+    check_fetch(value, app.fetch, named);
   }
   std::ranges::sort(config.apps, {}, &AppConfig::name);
 }
@@ -367,6 +371,7 @@ std::vector<SectionReference> reference() {
                "How requests wait while the app has no instance that takes them, be it that it crashed or starts, and "
                "while it is held (fleetctl hold). They go on in the order in which they came, few at first.",
                hold_keys()),
+      describe("[app.NAME.fetch]", "How the app's builds are fetched, and how large they may be.", fetch_keys()),
       describe("[app.NAME.log]",
                "What instances write to standard output and error goes, each line with its time, to log/NAME/INSTANCE.log in "
                "state_dir. Nothing of it ever makes an application wait: lines that cannot be written are dropped, and the log "
