@@ -52,9 +52,14 @@ Colour colour_of(const EventView& event) {
     case EventType::instance_exited: return event.data.exit_code == 0 ? Colour::none : Colour::red;
     case EventType::instance_unhealthy:
     case EventType::certificate_refused:
+    case EventType::app_crash_loop:
+    case EventType::deployment_unstable:
+    case EventType::worker_fell_back:
     case EventType::worker_exited: return Colour::red;
     case EventType::certificate_expires:
     case EventType::hold_started:
+    case EventType::app_waits:
+    case EventType::app_starts_anyway:
     case EventType::gap: return Colour::yellow;
     case EventType::certificate_renewed:
     case EventType::deployment_started:
@@ -142,6 +147,8 @@ std::vector<std::string> Story::tell(const EventView& event) {
     case EventType::instance_stopped:
     case EventType::hold_started:
     case EventType::hold_ended:
+    case EventType::app_crash_loop:
+    case EventType::deployment_unstable:
       lines.push_back("    " + coloured(message_of(event), colour_of(event), style_.colour));
       return lines;
     case EventType::gap:
@@ -153,6 +160,9 @@ std::vector<std::string> Story::tell(const EventView& event) {
     case EventType::certificate_renewed:
     case EventType::certificate_expires:
     case EventType::state_rebuilt:
+    case EventType::app_waits:
+    case EventType::app_starts_anyway:
+    case EventType::worker_fell_back:
     case EventType::config_reloaded: return lines;
   }
   return lines;
@@ -222,6 +232,8 @@ std::string last_line(const DeploymentView& ended) {
     case Outcome::already_current:
       return ended.app + " is on " + version(ended.release ? ended.release : ended.previous_release) +
              " already, nothing changed";
+    case Outcome::unchanged:
+      return "nothing to do: the source has not changed since " + version(ended.release) + " was deployed from it";
     case Outcome::kept_old: return kept_line(ended);
     case Outcome::rolled_back:
       return ended.app + " was switched to " + version(ended.release) + " and then rolled back to " +

@@ -550,7 +550,7 @@ void Executor::perform(App& app, const plan::Action& action) {
       spdlog::info("{}", summary(name, a.rollout));
       if (a.rollout.outcome == plan::Outcome::changed) retain(app);
     } else {
-      static_assert(std::is_same_v<A, plan::KeepRelease>);  // was saved with the state
+      static_assert(std::is_same_v<A, plan::KeepRelease> || std::is_same_v<A, plan::Blame>);  // was saved with the state
     }
   };
   std::visit(visit, action);

@@ -97,7 +97,8 @@ void show_rollout(api::DeploymentView& view, const plan::Rollout& rollout) {
       view.outcome.reset();
       return;
     case plan::Outcome::changed:
-    case plan::Outcome::already_current: view.state = api::DeploymentState::succeeded; break;
+    case plan::Outcome::already_current:
+    case plan::Outcome::unchanged: view.state = api::DeploymentState::succeeded; break;
     case plan::Outcome::kept_old:
     case plan::Outcome::rolled_back:
       view.state = rollout.error_kind == ErrorKind::aborted && rollout.outcome == plan::Outcome::kept_old
@@ -127,6 +128,7 @@ std::string summary(const std::string& app, const plan::Rollout& rollout) {
   switch (rollout.outcome) {
     case plan::Outcome::changed: return what + " is done, current is " + version(rollout.release);
     case plan::Outcome::already_current: return what + ": " + version(rollout.release) + " is current already";
+    case plan::Outcome::unchanged: return what + ": its source has not changed since " + version(rollout.release);
     case plan::Outcome::kept_old: return what + " failed, nothing has changed: " + rollout.error;
     case plan::Outcome::rolled_back: return what + " was undone: " + rollout.error;
     case plan::Outcome::pending: break;

@@ -170,6 +170,14 @@ struct LogConfig {
   FLEET_FIELDS(LogConfig, size, keep, compress, journal)
 };
 
+// What becomes of a deployment whose instances crash soon after the switch.
+struct DeployConfig {
+  milliseconds watch{300'000};     // so long after the switch crashes count against it; 0: never
+  std::uint32_t crashes = 3;       // so many make it unstable
+  bool rollback_on_crash = false;  // an unstable deploy is rolled back, once
+  FLEET_FIELDS(DeployConfig, watch, crashes, rollback_on_crash)
+};
+
 struct AppConfig {
   std::string name;
   std::vector<std::string> hosts;  // lower case, no port; empty: any host
@@ -192,8 +200,12 @@ struct AppConfig {
   RunConfig run;
   FetchConfig fetch;
   LogConfig log;
+  std::vector<std::string> depends_on;  // apps that are to be ready before this one is started at fleetd's start
+  milliseconds start_wait{60'000};      // for them, at most
+  DeployConfig deploy;
   FLEET_FIELDS(AppConfig, name, hosts, path, https_redirect, command, env, instances, rewrite_redirects, keep_releases,
-               health, drain, rules, routes, files, access_log, balancing, hold, listen, run, fetch, log)
+               health, drain, rules, routes, files, access_log, balancing, hold, listen, run, fetch, log,
+               depends_on, start_wait, deploy)
 };
 
 struct Config {

@@ -56,6 +56,15 @@ Result<> admit(const AppState& state, const Request& request, const std::functio
   return {};
 }
 
+std::optional<Request> due_rollback(const AppState& state) {
+  if (!state.watch.rollback_due || state.removed) return std::nullopt;
+  Request request;
+  request.kind = RolloutKind::rollback;
+  request.release = state.watch.previous;
+  request.requested_by = "fleetd";
+  return request;
+}
+
 Result<> admit_abort(const AppState& state) {
   if (!state.rollout) return fail(ErrorKind::not_found, "no deployment of \"" + state.name + "\" is under way");
   if (state.rollout->phase == RolloutPhase::abort) return {};

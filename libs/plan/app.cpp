@@ -6,7 +6,7 @@
 namespace fleet::plan {
 namespace {
 
-// An instance that stayed up this long starts its back-off from the beginning.
+// An instance that stayed in rotation this long starts its back-off from the beginning.
 constexpr milliseconds kGoodWhile{60'000};
 // The shim kills at stop_timeout; if nothing is heard of it this much later, it is told again.
 constexpr milliseconds kStopPatience{5'000};
@@ -14,6 +14,12 @@ constexpr milliseconds kStopPatience{5'000};
 std::string seconds(milliseconds time) {
   const auto ms = time.count();
   return ms % 1000 == 0 ? std::to_string(ms / 1000) + "s" : std::to_string(ms) + "ms";
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& one : names) text += (text.empty() ? "" : ", ") + one;
+  return text;
 }
 
 class Machine {
@@ -43,7 +49,7 @@ class Machine {
     switch (request.kind) {
       case RolloutKind::deploy:
         if (!request.sha256.empty() && request.sha256 == state_.current_sha256) return rollout_event(RolloutEvent::current);
-        return act(Fetch{request.url, request.sha256, state_.next_release, request.force});
+        return act(fetch());
       case RolloutKind::rollback:
         rollout.release = request.release != 0 ? request.release : state_.previous;
         return rollout_event(rollout.release == state_.current ? RolloutEvent::current : RolloutEvent::fetched);
@@ -56,6 +62,11 @@ class Machine {
 
   void on(const Fetched& fetched) {
     if (!fetching()) return act(DiscardRelease{state_.next_release});
+    if (fetched.unchanged) {
+      state_.rollout->outcome = Outcome::unchanged;
+      state_.rollout->release = state_.rollout->known_release;
+      return rollout_event(RolloutEvent::current);
+    }
     state_.rollout->sha256 = fetched.sha256;
     if (fetched.sha256 == state_.current_sha256) {
       act(DiscardRelease{state_.next_release});
@@ -152,6 +163,7 @@ class Machine {
   void on(const Removed&) {
     state_.removed = true;
     state_.held_until = {};
+    await({});
     publish_ = true;
     if (state_.rollout && before_commit(state_.rollout->phase)) {
       fail_rollout(ErrorKind::aborted, "the app was removed from the configuration", "", RolloutEvent::abort);
@@ -161,12 +173,27 @@ class Machine {
 
   void on(const Recovered& recovered) {
     publish_ = true;
-    if (recovered.boot) state_.held_until = {};  // of the former boot's clock
+    booting_ = recovered.boot;
+    if (recovered.boot) {
+      state_.held_until = {};  // of the former boot's clock
+      if (state_.current != 0 && !state_.removed) await(recovered.awaits);
+    }
     for (auto& instance : state_.instances) recover(instance, recovered);
     if (!state_.rollout) return scale();
     auto& rollout = *state_.rollout;
     rollout.generation = ctx_.next_generation;
-    if (rollout.phase == RolloutPhase::prepare) act(Fetch{rollout.url, rollout.sha256, state_.next_release, rollout.force});
+    if (rollout.phase == RolloutPhase::prepare) act(fetch());
+  }
+
+  void on(const Awaits& awaits) {
+    if (state_.awaits.empty() || awaits.apps == state_.awaits) return;
+    if (awaits.apps.empty()) return start_waiting();
+    state_.awaits = awaits.apps;
+  }
+
+  void on(const CannotRollBack& cannot) {
+    if (!std::exchange(state_.watch.rollback_due, false)) return;
+    act(about_watched("cannot be rolled back: " + cannot.why));
   }
 
   void on(const Tick&) {}
@@ -202,7 +229,22 @@ class Machine {
   void restart_now(Instance& instance) {
     if (instance.phase != InstancePhase::backoff) return;
     instance.crashes = 0;
-    instance.deadline = std::max(ctx_.now, milliseconds(1));  // 0 would be none
+    instance.deadline = state_.awaits.empty() ? std::max(ctx_.now, milliseconds(1)) : state_.start_by;  // 0 would be none
+  }
+
+  // -- waiting for other apps --
+
+  void await(const std::vector<std::string>& apps) {
+    state_.awaits = apps;
+    state_.start_by = apps.empty() ? milliseconds(0) : ctx_.now + ctx_.config.start_wait;
+    if (!apps.empty()) act(about(ReportKind::app_waits, state_.name + " waits for " + listed(apps) + " before it is started"));
+  }
+
+  void start_waiting() {
+    await({});
+    for (auto& instance : state_.instances) {
+      if (instance.crashes == 0) restart_now(instance);
+    }
   }
 
   // -- instances --
@@ -240,8 +282,8 @@ class Machine {
       case InstanceStep::end:
         act(Forget{instance.id});
         if (!instance.wanted || instance.candidate) return enter(instance, InstancePhase::gone);
-        ++instance.crashes;
-        return enter(instance, InstancePhase::backoff);
+        enter(instance, InstancePhase::backoff);
+        return crashed(instance);
       case InstanceStep::restart:
         ++instance.restarts;
         return renew(instance);
@@ -269,6 +311,7 @@ class Machine {
       case InstancePhase::warm: break;
       case InstancePhase::ready:
         instance.generation = 0;
+        if (instance.crashes > 0) instance.deadline = ctx_.now + kGoodWhile;
         act(about(ReportKind::instance_ready, instance.id + " is in rotation", instance));
         break;
       case InstancePhase::unhealthy:
@@ -290,13 +333,40 @@ class Machine {
       case InstancePhase::stopping:
         instance.deadline = ctx_.now + config.drain.stop_timeout + kStopPatience;
         break;
-      case InstancePhase::backoff:
-        instance.deadline = ctx_.now + backoff_delay(instance.crashes);
-        break;
+      case InstancePhase::backoff: break;
       case InstancePhase::gone:
         act(about(ReportKind::instance_stopped, instance.id + " is gone", instance));
         break;
     }
+  }
+
+  void crashed(Instance& instance) {
+    instance.deadline = ctx_.now + backoff_delay(++instance.crashes);
+    if (booting_) return;
+    if (instance.crashes == kCrashLoop) {
+      act(about(ReportKind::app_crash_loop,
+                instance.id + " crashes again and again, " + std::to_string(instance.crashes) + " times in a row" +
+                    (instance.trouble.empty() ? "" : ": " + instance.trouble),
+                instance));
+    }
+    blame(instance);
+  }
+
+  // Counts a crash against the deployment that it comes soon after.
+  void blame(const Instance& instance) {
+    auto& watch = state_.watch;
+    const auto& config = ctx_.config.deploy;
+    if (watch.deployment == 0 || instance.release != watch.release || ctx_.now >= watch.until) return;
+    ++watch.crashes;
+    if (watch.unstable.empty() && watch.crashes >= config.crashes) {
+      const auto after = ctx_.now - (watch.until - config.watch);
+      watch.unstable = "v" + std::to_string(watch.release) + " crashed " + std::to_string(watch.crashes) +
+                       (watch.crashes == 1 ? " time within " : " times within ") + seconds(after) + " of the switch";
+      const bool has_other = watch.previous != 0 && watch.previous != watch.release;
+      watch.rollback_due = config.rollback_on_crash && watch.kind == RolloutKind::deploy && has_other;
+      act(about_watched("is unstable: " + watch.unstable + (watch.rollback_due ? "; it is rolled back" : "")));
+    }
+    act(Blame{watch});
   }
 
   // A new process in this one's place.
@@ -316,7 +386,11 @@ class Machine {
     instance.release = release;
     instance.index = index;
     instance.candidate = candidate;
-    renew(state_.instances.emplace_back(std::move(instance)));
+    auto& added = state_.instances.emplace_back(std::move(instance));
+    if (candidate || state_.awaits.empty()) return renew(added);
+    added.id = to_string(InstanceName{state_.name, release, state_.next_serial++});
+    enter(added, InstancePhase::backoff);
+    added.deadline = state_.start_by;
   }
 
   void leave(Instance& instance) {
@@ -341,7 +415,13 @@ class Machine {
 
   bool fetching() const { return state_.rollout && state_.rollout->phase == RolloutPhase::prepare; }
 
+  Fetch fetch() const {
+    const auto& rollout = *state_.rollout;
+    return {rollout.url, rollout.sha256, state_.next_release, rollout.force, rollout.known_etag};
+  }
+
   void begin(const Request& request) {
+    state_.watch.rollback_due = false;
     Rollout rollout;
     rollout.deployment = request.deployment;
     rollout.kind = request.kind;
@@ -349,6 +429,8 @@ class Machine {
     rollout.sha256 = request.sha256;
     rollout.requested_by = request.requested_by;
     rollout.force = request.force;
+    rollout.known_etag = request.known_etag;
+    rollout.known_release = request.known_release;
     rollout.previous = state_.current;
     rollout.began = rollout.since = ctx_.now;
     state_.rollout = std::move(rollout);
@@ -430,6 +512,18 @@ class Machine {
     state_.rollout->generation = ctx_.next_generation;
     state_.rollout->left = draining_of(state_, state_.rollout->previous);
     publish_ = true;
+    await({});
+    watch_for_crashes(*state_.rollout);
+  }
+
+  void watch_for_crashes(const Rollout& rollout) {
+    state_.watch = {};
+    if (ctx_.config.deploy.watch.count() == 0) return;
+    state_.watch.deployment = rollout.deployment;
+    state_.watch.kind = rollout.kind;
+    state_.watch.release = rollout.release;
+    state_.watch.previous = rollout.previous;
+    state_.watch.until = ctx_.now + ctx_.config.deploy.watch;
   }
 
   // A rollback while the old instances still run: they come back, and those of the new release go.
@@ -474,10 +568,18 @@ class Machine {
   // -- what follows from where things stand --
 
   void settle() {
+    if (state_.start_by.count() > 0 && state_.start_by <= ctx_.now) {
+      act(about(ReportKind::app_starts_anyway,
+                state_.name + " is started though " + listed(state_.awaits) +
+                    (state_.awaits.size() == 1 ? " is" : " are") + " not ready after " + seconds(ctx_.config.start_wait)));
+      start_waiting();
+    }
     for (std::size_t i = 0; i < state_.instances.size(); ++i) {
       auto& instance = state_.instances[i];
       if (instance.phase == InstancePhase::warm && !instance.candidate) apply(instance, InstanceEvent::join);
-      if (instance.deadline.count() > 0 && instance.deadline <= ctx_.now) apply(instance, InstanceEvent::timeout);
+      if (instance.deadline.count() == 0 || instance.deadline > ctx_.now) continue;
+      if (instance.phase == InstancePhase::ready) instance.crashes = 0, instance.deadline = milliseconds(0);
+      else apply(instance, InstanceEvent::timeout);
     }
     settle_rollout();
     std::erase_if(state_.instances, [](const Instance& i) { return i.phase == InstancePhase::gone; });
@@ -518,6 +620,7 @@ class Machine {
   std::optional<milliseconds> next_wake() const {
     std::optional<milliseconds> at;
     const auto consider = [&](milliseconds time) { at = at ? std::min(*at, time) : time; };
+    if (state_.start_by.count() > 0) consider(state_.start_by);
     for (const auto& instance : state_.instances) {
       if (instance.deadline.count() > 0) consider(instance.deadline);
       if (ctx_.config.health.kind != HealthKind::notify && is_probed(instance.phase) && !instance.health.probing) {
@@ -549,10 +652,20 @@ class Machine {
     return report;
   }
 
+  Report about_watched(const std::string& what) const {
+    Report report = about(ReportKind::deployment_unstable, std::string(name(state_.watch.kind)) + " " +
+                                                               std::to_string(state_.watch.deployment) + " of " +
+                                                               state_.name + " " + what);
+    report.deployment = state_.watch.deployment;
+    report.release = state_.watch.release;
+    return report;
+  }
+
   AppState state_;
   const Context& ctx_;
   std::vector<Action> actions_;
   bool publish_ = false;
+  bool booting_ = false;  // what ended, ended with the machine
 };
 
 }  // namespace

@@ -24,6 +24,18 @@
 
 namespace fleet::plan {
 
+// The switch that crashes count against for a while.
+struct Watch {
+  std::uint64_t deployment = 0;  // 0: none
+  RolloutKind kind = RolloutKind::deploy;
+  std::uint64_t release = 0, previous = 0;
+  milliseconds until{0};
+  std::uint32_t crashes = 0;
+  std::string unstable;          // what is to be said of it; empty: nothing
+  bool rollback_due = false;     // and not begun yet
+  FLEET_FIELDS(Watch, deployment, kind, release, previous, until, crashes, unstable, rollback_due)
+};
+
 struct AppState {
   std::string name;
   std::uint64_t current = 0, previous = 0;  // releases; 0: none
@@ -34,8 +46,11 @@ struct AppState {
   std::uint64_t published = 0;  // generation of the table that last changed for this app
   bool removed = false;         // no longer configured; forgotten when its last instance is gone
   milliseconds held_until{0};   // as Route's; 0: not held
+  std::vector<std::string> awaits;  // apps that it is not started before; not empty: its instances are in backoff
+  milliseconds start_by{0};         // then it is started all the same
+  Watch watch;
   FLEET_FIELDS(AppState, name, current, previous, next_release, next_serial, current_sha256, instances,
-               rollout, published, removed, held_until)
+               rollout, published, removed, held_until, awaits, start_by, watch)
 };
 
 // ---- events --------------------------------------------------------------------------------------------------------
@@ -48,8 +63,10 @@ struct Request {
   std::uint64_t release = 0;  // rollback: which; 0: the previous one
   std::string requested_by;
   bool force = false;         // deploy: also of a lower version than the current
+  std::string known_etag;     // deploy: not, if its source still has this, as when known_release was deployed from it
+  std::uint64_t known_release = 0;
 };
-struct Fetched { std::string sha256; };
+struct Fetched { std::string sha256; bool unchanged = false; };  // unchanged: the source has the known etag
 struct FetchFailed { ErrorKind kind = ErrorKind::fetch; std::string error; };
 struct Started { std::string instance; std::uint32_t pid = 0; std::uint64_t start_time = 0; };
 struct Probed { std::string instance; ProbeOutcome outcome = ProbeOutcome::failed; std::string detail; };
@@ -63,16 +80,20 @@ struct Hold { milliseconds until{0}; std::string requested_by; };  // its reques
 struct Unhold { std::string why; };                       // "asked for by uid 0"
 struct Configured {};  // the configuration given in Context has changed
 struct Removed {};     // the app is no longer configured
-// A fleetd has come back: these run (id -> its Started), the others do not. `boot`: the machine was restarted.
-struct Recovered { std::map<std::string, Started> running; bool boot = false; };
+// A fleetd has come back: these run (id -> its Started), the others do not. `boot`: the machine was restarted, and these
+// apps are to be ready before this one is started.
+struct Recovered { std::map<std::string, Started> running; bool boot = false; std::vector<std::string> awaits; };
+struct Awaits { std::vector<std::string> apps; };  // of those that it awaited these are still not ready
+struct CannotRollBack { std::string why; };        // as due_rollback() says
 struct Tick {};
 
 using Event = std::variant<Request, Fetched, FetchFailed, Started, Probed, NotifiedReady, Ended, Acked, Drained, Abort,
-                           Hold, Unhold, Configured, Removed, Recovered, Tick>;
+                           Hold, Unhold, Configured, Removed, Recovered, Awaits, CannotRollBack,
+                           Tick>;
 
 // ---- actions -------------------------------------------------------------------------------------------------------
 
-struct Fetch { std::string url, sha256; std::uint64_t release = 0; bool force = false; };
+struct Fetch { std::string url, sha256; std::uint64_t release = 0; bool force = false; std::string known_etag; };
 struct CancelFetch {};
 struct DiscardRelease { std::uint64_t release = 0; };  // fetched, but not to be kept
 struct KeepRelease { std::uint64_t release = 0; };     // fetched and new: on record from now on
@@ -83,10 +104,11 @@ struct Forget { std::string instance; };               // its process is gone an
 struct Publish { std::uint64_t generation = 0; };
 enum class ReportKind : std::uint8_t {
   deployment_started, deployment_phase, instance_started, instance_ready, instance_unhealthy, instance_exited,
-  instance_stopped, hold_started, hold_ended,
+  instance_stopped, hold_started, hold_ended, app_crash_loop, app_waits, app_starts_anyway, deployment_unstable,
 };
 FLEET_NAMES(ReportKind, "deployment.started", "deployment.phase", "instance.started", "instance.ready",
-            "instance.unhealthy", "instance.exited", "instance.stopped", "hold.started", "hold.ended")
+            "instance.unhealthy", "instance.exited", "instance.stopped", "hold.started", "hold.ended",
+            "app.crash_loop", "app.waits", "app.starts_anyway", "deployment.unstable")
 // Something that operators want to see happen. The facts that do not apply are absent.
 struct Report {
   ReportKind kind = ReportKind::deployment_started;
@@ -99,9 +121,11 @@ struct Report {
   std::optional<std::int32_t> exit_code, signal;
 };
 struct Finish { Rollout rollout; };                    // the rollout is over
+struct Blame { Watch watch; };                         // a crash counts against this deployment
 
 using Action =
-    std::variant<Fetch, CancelFetch, DiscardRelease, KeepRelease, Start, Probe, Stop, Forget, Publish, Report, Finish>;
+    std::variant<Fetch, CancelFetch, DiscardRelease, KeepRelease, Start, Probe, Stop, Forget, Publish, Report, Finish,
+                 Blame>;
 
 // ---- the machine ---------------------------------------------------------------------------------------------------
 
@@ -131,8 +155,18 @@ std::uint32_t draining_of(const AppState& state, std::uint64_t release);
 // drain, for some of them could not carry what all of them did.
 bool overtakes(const AppState& state, const Request& request);
 
+// The rollback that an unstable deployment calls for, if one is due.
+std::optional<Request> due_rollback(const AppState& state);
+
 // Whether an abort may be given to step() now.
 Result<> admit_abort(const AppState& state);
+
+// Whether those that depend on this app need not wait for it: it has an instance in rotation, or nothing to run.
+bool lets_others_start(const AppState& state);
+
+// In what order apps are stopped: those of one row together, each app before those it depends on. Apps that depend on
+// each other, which the configuration refuses, are in the last row.
+std::vector<std::vector<std::string>> stop_order(const std::vector<AppConfig>& apps);
 
 // The app's part of the routing table.
 Route route_of(const AppState& state, const AppConfig& config);

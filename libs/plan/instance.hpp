@@ -93,6 +93,8 @@ struct Instance {
 bool is_running(InstancePhase);  // a process may exist
 bool is_probed(InstancePhase);
 
+constexpr std::uint32_t kCrashLoop = 3;  // so many crashes in a row are one
+
 // 1, 2, 4 ... 60 s before the n-th start in a row (n from 1).
 milliseconds backoff_delay(std::uint32_t crashes);
 

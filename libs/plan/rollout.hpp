@@ -31,7 +31,7 @@ FLEET_NAMES(RolloutPhase, "prepare", "warm", "commit", "drain", "retire", "done"
 
 enum class RolloutEvent : std::uint8_t {
   fetched,    // the release directory is whole and verified
-  current,    // what was fetched is what runs already
+  current,    // what was fetched is what runs already, or there was nothing to fetch
   failed,     // fetch failed, or a candidate was lost or did not become healthy in time
   all_warm,   // every candidate is healthy
   acked,      // every worker routes by the new table
@@ -51,8 +51,8 @@ inline RolloutStep rollout_step(RolloutPhase phase, RolloutEvent event) {
   return kRolloutTable[static_cast<std::size_t>(phase)][static_cast<std::size_t>(event)];
 }
 
-enum class Outcome : std::uint8_t { pending, changed, already_current, kept_old, rolled_back };
-FLEET_NAMES(Outcome, "", "changed", "already_current", "kept_old", "rolled_back")
+enum class Outcome : std::uint8_t { pending, changed, already_current, kept_old, rolled_back, unchanged };
+FLEET_NAMES(Outcome, "", "changed", "already_current", "kept_old", "rolled_back", "unchanged")
 
 struct PhaseTime {
   RolloutPhase phase = RolloutPhase::prepare;
@@ -77,8 +77,11 @@ struct Rollout {
   std::string failed_instance;  // whose last log lines tell more
   std::optional<std::int32_t> exit_code, signal;  // how that one ended, if it did
   bool force = false;  // deploy: also of a lower version than the current
+  std::string known_etag;           // deploy: over, if its source still has this
+  std::uint64_t known_release = 0;  // which was deployed from it then
   FLEET_FIELDS(Rollout, deployment, kind, url, sha256, requested_by, release, previous, phase, began, since, phases,
-               generation, left, outcome, error_kind, error, failed_instance, exit_code, signal, force)
+               generation, left, outcome, error_kind, error, failed_instance, exit_code, signal, force, known_etag,
+               known_release)
 };
 
 // Before commit nothing has changed for anybody, and the rollout may be undone.

@@ -35,8 +35,9 @@ enum class Outcome : std::uint8_t {
   already_current,  // it did so before; nothing was done
   kept_old,         // failed or aborted before the switch; the old release never left
   rolled_back,      // switched, then switched back
+  unchanged,        // if_changed: the source is as it was when it was last deployed from; nothing was done
 };
-FLEET_NAMES(Outcome, "changed", "already_current", "kept_old", "rolled_back")
+FLEET_NAMES(Outcome, "changed", "already_current", "kept_old", "rolled_back", "unchanged")
 
 struct PhaseTime {
   Phase phase = Phase::prepare;
@@ -92,8 +93,10 @@ struct DeploymentView {
   std::string requested_by;
   std::string version;    // by the build's manifest; empty: not told
   std::string signed_by;  // key id and trusted comment; empty: no signature was asked for
+  std::uint32_t crashes = 0;  // of its instances, within the app's deploy.watch after the switch
+  std::string unstable;       // they were too many; empty: they were not
   FLEET_FIELDS(DeploymentView, id, app, kind, url, sha256, release, previous_release, state, phase, outcome, error,
-               started_at, finished_at, phases, progress, receipt, requested_by, version, signed_by)
+               started_at, finished_at, phases, progress, receipt, requested_by, version, signed_by, crashes, unstable)
 };
 
 // ---- status --------------------------------------------------------------------------------------------------------
@@ -142,7 +145,12 @@ struct InstanceView {
   std::uint32_t restarts = 0;
   std::string since;  // in this state
   std::string socket = {};  // the unix socket that it listens on, in place of the port; empty: none
-  FLEET_FIELDS(InstanceView, id, release, state, pid, port, in_flight, restarts, since, socket)
+  std::uint32_t crashes = 0;              // in a row
+  bool crash_loop = false;                // those are many
+  std::optional<std::string> next_start;  // in backoff
+  std::string trouble = {};               // the last thing that went wrong with it
+  FLEET_FIELDS(InstanceView, id, release, state, pid, port, in_flight, restarts, since, socket, crashes,
+               crash_loop, next_start, trouble)
 };
 
 enum class AppState : std::uint8_t {
@@ -165,7 +173,10 @@ struct AppView {
   std::optional<DeploymentView> deployment;  // the one under way
   std::vector<InstanceView> instances;
   std::optional<std::string> held_until;  // its requests wait on purpose
-  FLEET_FIELDS(AppView, name, release, release_url, state, hosts, path, wanted, deployment, instances, held_until)
+  std::vector<std::string> awaits;        // apps that it is not started before
+  std::string unstable;                   // what is to be said of the last deployment; empty: nothing
+  FLEET_FIELDS(AppView, name, release, release_url, state, hosts, path, wanted, deployment, instances, held_until, awaits,
+               unstable)
 };
 
 enum class CertificateState : std::uint8_t {
@@ -188,6 +199,14 @@ struct CertificateView {
   FLEET_FIELDS(CertificateView, file, state, names, key, issuer, expires_at, problem, warnings)
 };
 
+// Workers crashed again and again, and are started with what served before until there is something new.
+struct FallbackView {
+  std::string program;                      // in place of the one on disk; empty: that one
+  std::optional<std::uint64_t> generation;  // of the table in place of the newest; null: that one
+  std::string since, why;
+  FLEET_FIELDS(FallbackView, program, generation, since, why)
+};
+
 struct StatusView {
   std::string version;
   std::uint64_t generation = 0;  // of the routing table in force
@@ -196,7 +215,8 @@ struct StatusView {
   std::vector<WorkerView> workers;
   std::vector<AppView> apps;
   std::vector<CertificateView> certificates;  // of [[tls]], in its order
-  FLEET_FIELDS(StatusView, version, generation, pid, started_at, workers, apps, certificates)
+  std::optional<FallbackView> fallback;
+  FLEET_FIELDS(StatusView, version, generation, pid, started_at, workers, apps, certificates, fallback)
 };
 
 struct ReleaseView {
@@ -252,12 +272,18 @@ enum class EventType : std::uint8_t {
   certificate_refused,  // data: certificate
   certificate_renewed,
   certificate_expires,
+  app_crash_loop,       // data: instance, release
+  app_waits,            // for those it depends on, before it is started
+  app_starts_anyway,
+  deployment_unstable,  // data: release
+  worker_fell_back,     // workers crash with what is new; data: generation
   gap,  // events before this one were dropped for this reader
 };
 FLEET_NAMES(EventType, "deployment.started", "deployment.phase", "deployment.progress", "deployment.finished",
             "instance.started", "instance.ready", "instance.unhealthy", "instance.exited", "instance.stopped",
             "hold.started", "hold.ended", "route.published", "worker.started", "worker.exited", "app.state", "config.reloaded",
-            "state.rebuilt", "certificate.refused", "certificate.renewed", "certificate.expires", "gap")
+            "state.rebuilt", "certificate.refused", "certificate.renewed", "certificate.expires",
+            "app.crash_loop", "app.waits", "app.starts_anyway", "deployment.unstable", "worker.fell_back", "gap")
 
 // The facts of an event; in JSON the null ones are left out.
 struct EventData {
@@ -330,7 +356,8 @@ struct DeployBody {
   std::string sha256;  // hex; empty: not checked
   bool latest = false;  // the app's source, in place of a url
   bool force = false;   // also of a lower version than the current
-  FLEET_FIELDS(DeployBody, url, sha256, latest, force)
+  bool if_changed = false;  // not, if the source is as it was when it was last deployed from
+  FLEET_FIELDS(DeployBody, url, sha256, latest, force, if_changed)
 };
 
 struct RollbackBody {
@@ -373,6 +400,15 @@ struct DoneView {
   FLEET_FIELDS(DoneView, message)
 };
 
+// What is in the way.
+struct BusyView {
+  DeploymentId deployment = 0;
+  DeploymentKind kind = DeploymentKind::deploy;
+  Phase phase = Phase::prepare;
+  std::string requested_by, since;
+  FLEET_FIELDS(BusyView, deployment, kind, phase, requested_by, since)
+};
+
 // RFC 9457, application/problem+json.
 struct Problem {
   std::string type, title;
@@ -380,7 +416,8 @@ struct Problem {
   std::string detail;
   ErrorKind kind = ErrorKind::internal;
   std::optional<DeploymentId> deployment;  // busy: the one that runs
-  FLEET_FIELDS(Problem, type, title, status, detail, kind, deployment)
+  std::optional<BusyView> busy;            // the same, in full
+  FLEET_FIELDS(Problem, type, title, status, detail, kind, deployment, busy)
 };
 
 }  // namespace fleet::api
