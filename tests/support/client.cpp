@@ -44,6 +44,15 @@ SSL_CTX* client_context() {
   return context;
 }
 
+std::uint16_t own_port_of(int fd) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return 0;
+  if (storage.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in&>(storage).sin_port);
+  if (storage.ss_family == AF_INET6) return ntohs(reinterpret_cast<sockaddr_in6&>(storage).sin6_port);
+  return 0;
+}
+
 bool wait_for(int fd, short events, milliseconds limit) {
   pollfd wait{fd, events, 0};
   int result;
@@ -216,6 +225,7 @@ Connection::Connection(Connection&&) noexcept = default;
 Connection& Connection::operator=(Connection&&) noexcept = default;
 Connection::~Connection() = default;
 int Connection::socket() const { return state_->fd; }
+std::uint16_t Connection::own_port() const { return own_port_of(state_->fd); }
 
 Expected<Connection> Connection::open(const Peer& peer) {
   auto* context = client_context();
@@ -248,7 +258,7 @@ Expected<Connection> Connection::open(const Peer& peer) {
     }
     if (SSL_connect(state->ssl) != 1) {
       SSL_free(std::exchange(state->ssl, nullptr));
-      return failed(Cause::tls, "handshake failed");
+      return std::unexpected(Failure{Cause::tls, "handshake failed", own_port_of(state->fd)});
     }
     if (state->agreed() != peer.protocol) return failed(Cause::tls, "does not speak " + peer.protocol);
   }

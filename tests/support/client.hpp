@@ -34,6 +34,7 @@ FLEET_NAMES(Cause, "connect", "tls", "send", "no_answer", "cut", "timeout", "mal
 struct Failure {
   Cause cause = Cause::connect;
   std::string text;
+  std::uint16_t port = 0;  // ours, where there was a connection and no handshake
 };
 template <class T = void>
 using Expected = std::expected<T, Failure>;
@@ -88,6 +89,7 @@ class Connection {
   // Common name of the certificate that the server showed.
   std::string certificate_name() const;
   int socket() const;
+  std::uint16_t own_port() const;  // 0: none, on a unix socket
 
  private:
   struct State;

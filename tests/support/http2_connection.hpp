@@ -12,6 +12,7 @@ class Http2Connection {
 
   Http2Streams& streams() { return *streams_; }
   int socket() const { return connection_.socket(); }
+  std::uint16_t own_port() const { return connection_.own_port(); }
   bool has_to_send() const { return !streams_->out().empty(); }
   // Sends and takes what can be without waiting. After it is over, nothing.
   void turn();

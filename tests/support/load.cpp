@@ -28,16 +28,18 @@ class Http1Load {
       bool sent = false;
       const auto response = perform(errand, sent);
       if (!response || !keeps_ || !response->keeps) connection_.reset();
-      account_.done(errand, response, sent);
+      account_.done(errand, response, sent, via_);
     }
   }
 
  private:
   Expected<Response> perform(const Errand& errand, bool& sent) {
     if (!connection_) {
+      via_ = {};
       auto opened = Connection::open(peer_);
       if (!opened) return std::unexpected(opened.error());
       connection_ = std::move(*opened);
+      via_ = Via::now(connection_->own_port());
       account_.connected();
     }
     std::vector<std::string> fields;
@@ -54,6 +56,7 @@ class Http1Load {
   const Peer& peer_;
   bool keeps_;
   std::optional<Connection> connection_;
+  Via via_;  // the last one
 };
 
 double at(const std::vector<std::uint32_t>& sorted, double share) {
@@ -99,15 +102,16 @@ LoadReport run_load(const LoadOptions& options, const std::atomic<bool>& stop, T
     if (peer.tls) secure.push_back(&peer);
   }
   if (options.http2 > 0 && secure.empty()) throw std::invalid_argument("HTTP/2 is spoken over https only");
-  const unsigned count = http1 + options.http2;
+  const unsigned count = http1 + options.http2, all_clients = count + options.websockets;
   std::deque<Account> accounts;
-  for (unsigned i = 0; i < count; ++i) accounts.emplace_back(run, i);
+  for (unsigned i = 0; i < all_clients; ++i) accounts.emplace_back(run, i);
   std::vector<std::jthread> threads;
-  for (unsigned i = 0; i < count; ++i) {
+  for (unsigned i = 0; i < all_clients; ++i) {
     threads.emplace_back([&, i] {
       const auto first = LoadClock::now() + interval * i / count;
       if (i < http1) Http1Load(run, accounts[i], *all[i % all.size()], i < options.keep_alive).work(interval, first);
-      else run_http2(run, accounts[i], *secure[i % secure.size()], interval, first);
+      else if (i < count) run_http2(run, accounts[i], *secure[i % secure.size()], interval, first);
+      else run_websocket(run, accounts[i], *all[i % all.size()]);
     });
   }
   while (!run.over()) {

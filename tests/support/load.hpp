@@ -1,5 +1,5 @@
-// Live traffic: keep-alive and connection-per-request clients over HTTP and HTTPS, and clients of HTTP/2 that ask many
-// things at once, each answer checked. The report says what failed and why, and which versions answered when.
+// Live traffic: keep-alive and connection-per-request clients over HTTP and HTTPS, clients of HTTP/2 that ask many things
+// at once, and WebSockets, each answer checked. The report says what failed and why, and which versions answered when.
 #pragma once
 
 #include <atomic>
@@ -22,11 +22,13 @@ struct LoadOptions {
   unsigned per_request = 4;  // clients that make a connection for each request
   unsigned http2 = 0;        // clients of HTTP/2, at peers with TLS
   unsigned streams = 8;      // of each of those, at once
+  unsigned websockets = 0;   // clients that have what they say echoed, besides the rate
   unsigned rate = 400;       // requests per second, all together
   milliseconds duration{0};  // 0: until stopped
   unsigned post_percent = 30, slow_percent = 2, stream_percent = 0;
   milliseconds slow{300};  // that and a stream take so long
   std::string run = "run";  // prefix of transaction ids; one per run and ledger
+  bool mark = false;        // each target names its request, for who looks for it in an access log
 };
 
 struct LoadFailure {
@@ -34,6 +36,15 @@ struct LoadFailure {
   std::uint64_t count = 0;
   std::int64_t first_at = 0;  // ms since the epoch
   FLEET_FIELDS(LoadFailure, cause, what, example, count, first_at)
+};
+
+// One failed request, and what its client knows of it. Times are ms since the epoch.
+struct Incident {
+  std::string what, cause, text;
+  std::string mark;             // of the request, where there are marks
+  std::uint16_t port = 0;       // the client's, of the connection; 0: there was none
+  std::int64_t connected_at = 0, begun_at = 0, failed_at = 0;
+  FLEET_FIELDS(Incident, what, cause, text, mark, port, connected_at, begun_at, failed_at)
 };
 
 struct VersionSeen {
@@ -46,13 +57,15 @@ struct VersionSeen {
 struct LoadReport {
   std::uint64_t requests = 0, failed = 0, posts = 0, acknowledged = 0, connections = 0;
   std::uint64_t sent_again = 0;  // because a GOAWAY named them
+  std::uint64_t tunnels = 0, echoes = 0;  // WebSockets, and frames that came back on them
   double seconds = 0;
   double p50_ms = 0, p99_ms = 0, max_ms = 0;  // of the quick requests
   double longest_gap_ms = 0;                  // between two answers
   std::map<std::string, VersionSeen> versions;
   std::vector<LoadFailure> failures;  // by cause and kind of request
-  FLEET_FIELDS(LoadReport, requests, failed, posts, acknowledged, connections, sent_again, seconds, p50_ms, p99_ms, max_ms,
-               longest_gap_ms, versions, failures)
+  std::vector<Incident> incidents;    // each of them, up to a thousand of each client
+  FLEET_FIELDS(LoadReport, requests, failed, posts, acknowledged, connections, sent_again, tunnels, echoes, seconds, p50_ms,
+               p99_ms, max_ms, longest_gap_ms, versions, failures, incidents)
 };
 
 struct LoadProgress {

@@ -10,6 +10,8 @@ std::int64_t now_ms() {
   return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+constexpr std::size_t kMaxIncidents = 1000;
+
 void merge(std::vector<LoadFailure>& all, const LoadFailure& one) {
   for (auto& known : all) {
     if (known.cause != one.cause || known.what != one.what) continue;
@@ -23,6 +25,7 @@ void merge(std::vector<LoadFailure>& all, const LoadFailure& one) {
 
 Expected<std::string> judged(const Errand& errand, const Expected<Response>& response) {
   if (!response) return std::unexpected(response.error());
+  if (errand.kind == Kind::tunnel && response->status == 101) return std::string();
   if (response->status == 200) return version_of(response->body, errand.id);
   std::string text = std::to_string(response->status);
   for (const auto& [field, value] : response->headers) text += "; " + field + ": " + value;
@@ -30,6 +33,8 @@ Expected<std::string> judged(const Errand& errand, const Expected<Response>& res
 }
 
 }  // namespace
+
+Via Via::now(std::uint16_t own_port) { return {own_port, now_ms()}; }
 
 void Run::wait_until(LoadClock::time_point then) const {
   while (!over() && LoadClock::now() < then) {
@@ -69,13 +74,32 @@ Errand Account::next() {
     errand.kind = Kind::stream;
     errand.target = "/stream" + time;
   }
+  mark(errand);
   ++run_.requests;
   return errand;
 }
 
-void Account::done(const Errand& errand, const Expected<Response>& response, bool sent) {
+Errand Account::next_tunnel() {
+  Errand errand;
+  errand.begun_ms = now_ms();
+  errand.kind = Kind::tunnel;
+  errand.target = "/socket";
+  mark(errand);
+  ++tunnels_;
+  ++run_.requests;
+  return errand;
+}
+
+void Account::mark(Errand& errand) {
+  if (!run_.options.mark) return;
+  errand.mark = run_.options.run + "-" + std::to_string(number_) + "." + std::to_string(++errands_);
+  errand.target += (errand.target.find('?') == std::string::npos ? "?n=" : "&n=") + errand.mark;
+}
+
+void Account::done(const Errand& errand, const Expected<Response>& response, bool sent, const Via& via) {
   const auto version = judged(errand, response);
-  if (!version) return failed(errand, version.error(), sent);
+  if (!version) return failed(errand, version.error(), sent, via);
+  if (errand.kind == Kind::tunnel) return;
   run_.answered();
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(LoadClock::now() - errand.begun);
   if (errand.quick()) latencies_.push_back(static_cast<std::uint32_t>(took.count()));
@@ -85,20 +109,26 @@ void Account::done(const Errand& errand, const Expected<Response>& response, boo
   seen.last_start = std::max(seen.last_start, errand.begun_ms);
 }
 
-void Account::failed(const Errand& errand, const Failure& failure, bool sent) {
+void Account::failed(const Errand& errand, const Failure& failure, bool sent, const Via& via) {
   ++run_.failed;
   if (sent && errand.kind == Kind::post) transactions_.uncertain.push_back(errand.id);
   merge(failures_, {std::string(name(failure.cause)), std::string(name(errand.kind)),
                     failure.text + (errand.id.empty() ? "" : " (" + errand.id + ")"), 1, errand.begun_ms});
+  if (incidents_.size() >= kMaxIncidents) return;
+  incidents_.push_back({std::string(name(errand.kind)), std::string(name(failure.cause)), failure.text, errand.mark,
+                        failure.port != 0 ? failure.port : via.port, via.connected_at, errand.begun_ms, now_ms()});
 }
 
 void Account::add_to(LoadReport& report, Transactions& transactions, std::vector<std::uint32_t>& latencies) const {
   report.posts += posts_;
   report.connections += connections_;
   report.sent_again += sent_again_;
+  report.tunnels += tunnels_;
+  report.echoes += echoes_;
   report.acknowledged += transactions_.acknowledged.size();
   const auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
   append(latencies, latencies_);
+  append(report.incidents, incidents_);
   append(transactions.acknowledged, transactions_.acknowledged);
   append(transactions.uncertain, transactions_.uncertain);
   for (const auto& [version, seen] : versions_) {

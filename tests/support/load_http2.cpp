@@ -12,6 +12,7 @@ namespace {
 struct UnderWay {
   Errand errand;
   const Http2Connection* on = nullptr;
+  Via via;
 };
 
 class Http2Load {
@@ -35,14 +36,15 @@ class Http2Load {
   void ask(const Errand& errand) {
     if (connections_.empty() || !connections_.back().streams().takes_more()) {
       auto opened = Http2Connection::open(peer_);
-      if (!opened) return account_.done(errand, std::unexpected(opened.error()), false);
+      if (!opened) return account_.done(errand, std::unexpected(opened.error()), false, {});
       account_.connected();
+      via_ = Via::now(opened->own_port());
       connections_.push_back(std::move(*opened));
     }
     Http2Request request{errand.method(), peer_.authority(), errand.target};
     if (!errand.id.empty()) request.fields.emplace_back(kTransactionField, errand.id);
     request.body = errand.body;
-    under_way_[++number_] = {errand, &connections_.back()};
+    under_way_[++number_] = {errand, &connections_.back(), via_};
     connections_.back().streams().begin(number_, request);
     connections_.back().turn();
   }
@@ -62,9 +64,10 @@ class Http2Load {
     for (auto& connection : connections_) {
       give_up_silent(connection);
       for (const auto& outcome : connection.streams().outcomes()) {
-        const auto errand = under_way_.extract(outcome.number).mapped().errand;
+        const auto ended = under_way_.extract(outcome.number);
+        const auto& [errand, on, via] = ended.mapped();
         if (outcome.unprocessed) again.push_back(errand);
-        else account_.done(errand, outcome.answer, true);
+        else account_.done(errand, outcome.answer, true, via);
       }
     }
     std::erase_if(connections_, [](auto& connection) {
@@ -88,6 +91,7 @@ class Http2Load {
   Account& account_;
   const Peer& peer_;
   std::list<Http2Connection> connections_;  // all but the last are being left
+  Via via_;                                 // of the last
   std::map<std::uint64_t, UnderWay> under_way_;
   std::uint64_t number_ = 0;
 };

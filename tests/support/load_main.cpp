@@ -130,6 +130,8 @@ int main(int argc, char** argv) {
   run_command->add_option("--per-request", load.per_request, "clients that connect for each request");
   run_command->add_option("--http2", load.http2, "clients that speak HTTP/2 to the https URLs, on one connection each");
   run_command->add_option("--streams", load.streams, "requests that each of those has under way at once");
+  run_command->add_option("--websockets", load.websockets, "clients that have what they say echoed, besides the rate");
+  run_command->add_flag("--mark", load.mark, "name each request in its target, ?n=RUN-CLIENT.NUMBER");
   run_command->add_option("--rate", load.rate, "requests per second, all together");
   run_command->add_option("--seconds", arguments.seconds, "how long; 0: until stopped");
   run_command->add_option("--post-percent", load.post_percent, "share of POST /tx");

@@ -33,6 +33,9 @@ std::vector<std::string> command(const Fleet& fleet, const TrafficSetup& setup, 
   option("--slow-percent", std::to_string(setup.slow_percent));
   option("--stream-percent", std::to_string(setup.stream_percent));
   option("--slow-ms", std::to_string(setup.slow_ms));
+  option("--websockets", std::to_string(setup.websockets));
+  if (setup.mark) argv.push_back("--mark");
+  if (!setup.connect_to.empty()) option("--connect-to", setup.connect_to);
   option("--run", base.substr(base.rfind('/') + 1));
   option("--ids", base + ".ids");
   option("--report", base + ".json");
@@ -61,9 +64,9 @@ void Traffic::flow(std::uint64_t requests, milliseconds limit) const {
   }
 }
 
-Verdict Traffic::stop(std::uint64_t requests) {
+Verdict Traffic::stop(std::uint64_t requests, milliseconds limit) {
   program_.signal(SIGTERM);
-  const auto code = program_.wait(milliseconds(60000));
+  const auto code = program_.wait(limit);
   Verdict verdict;
   const auto text = read_whole(base_ + ".json");
   const auto said = json::read(text.empty() ? json::Json::object() : json::Json::parse(text), verdict.load);
