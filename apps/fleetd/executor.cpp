@@ -25,7 +25,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kFailureLines = 50;   // of a failed candidate's log
 constexpr std::size_t kEventsKept = 10'000, kEventsPruned = 1'000;  // pruned after so many new ones
 constexpr std::size_t kLogsSpared = 20;     // of instances that are gone, per app
 constexpr auto kSaveRetry = 1s;
@@ -57,24 +56,10 @@ Result<> make_folders(const Paths& paths, const AppConfig& app) {
   return {};
 }
 
-Totals minus(const Totals& now, const api::Receipt& then) {
-  const auto less = [](std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; };
-  return {less(now.requests, then.requests), less(now.failed, then.failed),
-          less(now.client_aborted, then.client_aborted), less(now.retried, then.retried), less(now.held, then.held)};
-}
-
 // Not configured, and nothing of it is left but its record: numbers are never used twice, and when it is configured
 // again its current release is.
 bool is_gone(const Executor::App& app) {
   return !app.configured && app.state.removed && app.state.instances.empty() && !app.state.rollout;
-}
-
-void put(api::Receipt& receipt, const Totals& totals) {
-  receipt.requests = totals.requests;
-  receipt.failed = totals.failed;
-  receipt.client_aborted = totals.client_aborted;
-  receipt.retried = totals.retried;
-  receipt.held = totals.held;
 }
 
 }  // namespace
@@ -131,99 +116,7 @@ Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& conf
   return self;
 }
 
-// ---- rebuilding ----------------------------------------------------------------------------------------------------
-
-Result<> Executor::rebuild(const std::map<std::string, FoundShim>& found, std::uint64_t generation) {
-  std::size_t running = 0, apps = 0;
-  for (auto& [name, app] : apps_) {
-    Remains remains;
-    for (const auto& [id, shim] : found) {
-      const auto& status = shim.status;
-      const auto named = plan::parse_instance_name(id);
-      if (status.state != wire::ShimState::running || !named || named->app != name) continue;
-      remains.running.push_back(
-          {id, status.pid, status.start_time, world_.paths.http_socket(name, id), environment_of(status.pid)});
-    }
-    remains.releases = releases_found(world_.paths, name);
-    remains.current = read_current(world_.paths, name);
-    remains.port_first = config_.port_first, remains.port_last = config_.port_last;
-    if (remains.running.empty() && remains.releases.empty()) continue;
-    app->state = rebuilt(app->config, remains, clock_.now());
-    running += app->state.instances.size(), ++apps;
-    for (const auto number : remains.releases) {
-      Release release;
-      release.app = name;
-      release.number = number;
-      if (number == app->state.current) release.sha256 = app->state.current_sha256;
-      release.created_at = wall_time();
-      TRYV(world_.store.put_release(release));
-    }
-  }
-  generation_ = std::max(generation_, generation);
-  if (apps == 0) return {};
-  api::EventView event;
-  event.type = api::EventType::state_rebuilt;
-  event.message = "the record of what runs was lost: " + std::to_string(apps) + (apps == 1 ? " app" : " apps") + " with " +
-                  std::to_string(running) + " running instances found again; former deployments are forgotten";
-  spdlog::critical("{}", event.message);
-  report(std::move(event));
-  return {};
-}
-
-// ---- recovery ------------------------------------------------------------------------------------------------------
-
-void Executor::recover(std::map<std::string, FoundShim>& found, Since since) {
-  working_ = true;
-  for (auto& [name, app] : apps_) {
-    plan::Recovered recovered;
-    recovered.boot = since != Since::away;
-    std::vector<std::pair<plan::Instance, FoundShim>> adopted;
-    for (const auto& instance : app->state.instances) {
-      const auto shim = found.find(instance.id);
-      const bool ran = shim != found.end() && shim->second.status.state != wire::ShimState::empty;
-      if (ran) {
-        const auto& status = shim->second.status;
-        recovered.running[instance.id] = plan::Started{instance.id, status.pid, status.start_time};
-        adopted.emplace_back(instance, std::move(shim->second));
-        found.erase(shim);
-      } else if (since != Since::reboot) {
-        kill_orphan(instance.id, instance.pid, instance.start_time);
-      }
-    }
-    // First, so that nothing of it is started again.
-    if (!app->configured) queue_.emplace_back(name, plan::Removed{});
-    queue_.emplace_back(name, std::move(recovered));
-    for (auto& [instance, shim] : adopted) {
-      instances_.adopt(name, instance, std::move(shim.shim), shim.status);
-    }
-  }
-  working_ = false;
-  recovered_ = true;
-  work();
-  wake_.cancel();
-  remove_stale_sockets();
-  for (auto& [name, app] : apps_) {
-    std::erase_if(app->running, [&](const auto& entry) {
-      const auto& rollout = app->state.rollout;
-      return !rollout || rollout->deployment != entry.first;
-    });
-  }
-}
-
-// Sockets of instances that are on no record.
-void Executor::remove_stale_sockets() const {
-  std::set<std::string> known;
-  for (const auto& [name, app] : apps_) {
-    for (const auto& instance : app->state.instances) known.insert(instance.socket);
-  }
-  for (const auto& socket : http_sockets_found(world_.paths)) {
-    if (!known.contains(socket)) ::unlink(socket.c_str());
-  }
-}
-
-void Executor::sweep(const std::string& id, FoundShim found) {
-  instances_.sweep(id, std::move(found.shim), found.status);
-}
+// ---- the beginning and the end -------------------------------------------------------------------------------------
 
 net::Task<> Executor::wait_settled() {
   const auto settled = [](const auto& entry) { return plan::is_settled(entry.second->state); };
@@ -275,16 +168,6 @@ Result<api::DeploymentId> Executor::request(const std::string& name, plan::Reque
   if (!done) return std::unexpected(std::move(done.error()).in("cannot record the deployment"));
   world_.tasks.spawn(begin_receipt(name, request.deployment));
   return request.deployment;
-}
-
-// The workers tell their figures each second: what a receipt counts from must be of the moment.
-net::Task<> Executor::begin_receipt(std::string name, api::DeploymentId deployment) {
-  co_await world_.workers.refresh(milliseconds(200));
-  App* app = find(name);
-  if (!app) co_return;
-  const auto running = app->running.find(deployment);
-  if (running == app->running.end()) co_return;
-  put(running->second.baseline, world_.workers.totals(name));
 }
 
 Result<> Executor::abort(api::DeploymentId id, const std::string& requested_by) {
@@ -643,69 +526,6 @@ void Executor::retain(App& app) {
     discard_release(app.state.name, release.number);
   }
   prune_logs(world_.paths, app.state.name, running, kLogsSpared);
-}
-
-// ---- deployments on record -----------------------------------------------------------------------------------------
-
-// What is still in flight at the drain deadline will be cut.
-std::uint64_t Executor::cut_off(const plan::AppState& before, const plan::AppState& next) const {
-  std::uint64_t cut = 0;
-  for (const auto& instance : next.instances) {
-    const auto was = std::ranges::find(before.instances, instance.id, &plan::Instance::id);
-    if (instance.phase == plan::InstancePhase::evicting && was != before.instances.end() &&
-        was->phase == plan::InstancePhase::draining) {
-      cut += world_.workers.in_flight(instance.id);
-    }
-  }
-  return cut;
-}
-
-// The record of a rollout as it will stand with the `next` state; one that is new begins where the counters are now.
-DeploymentRecord Executor::record_of(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const {
-  DeploymentRecord record;
-  if (const auto known = app.running.find(rollout.deployment); known != app.running.end()) {
-    record = known->second;
-  } else {
-    record.view.id = rollout.deployment;
-    record.view.app = app.state.name;
-    record.view.started_at = wall_time();
-    put(record.baseline, world_.workers.totals(app.state.name));
-  }
-  if (app.state.rollout && app.state.rollout->deployment == rollout.deployment) {
-    record.baseline.cut += cut_off(app.state, next);
-  }
-  show_rollout(record.view, rollout);
-  return record;
-}
-
-DeploymentRecord Executor::finished(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const {
-  auto record = record_of(app, rollout, next);
-  auto& view = record.view;
-  view.finished_at = wall_time();
-  view.progress.reset();
-  const bool switched = rollout.outcome == plan::Outcome::changed || rollout.outcome == plan::Outcome::rolled_back;
-  if (switched) {
-    auto& receipt = view.receipt.emplace();
-    put(receipt, minus(world_.workers.totals(app.state.name), record.baseline));
-    receipt.cut = record.baseline.cut;
-    for (const auto& phase : rollout.phases) {
-      if (phase.phase == plan::RolloutPhase::drain) receipt.longest_drain_ms = phase.took;
-    }
-  }
-  if (view.error && !rollout.failed_instance.empty()) {
-    view.error->log_tail = last_lines(world_.paths, app.state.name, rollout.failed_instance, kFailureLines);
-  }
-  return record;
-}
-
-Result<api::DeploymentView> Executor::deployment(api::DeploymentId id) {
-  for (const auto& [name, app] : apps_) {
-    const auto found = app->running.find(id);
-    if (found != app->running.end()) return found->second.view;
-  }
-  TRY(const auto record, world_.store.deployment(id));
-  if (!record) return fail(ErrorKind::not_found, "there is no deployment " + std::to_string(id));
-  return record->view;
 }
 
 // ---- what others ask and tell --------------------------------------------------------------------------------------

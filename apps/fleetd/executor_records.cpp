@@ -1,0 +1,100 @@
+// Deployments on record, and their receipts.
+#include <algorithm>
+
+#include "executor.hpp"
+#include "logs.hpp"
+#include "views.hpp"
+
+namespace fleet {
+namespace {
+
+constexpr std::size_t kFailureLines = 50;  // of a failed candidate's log
+
+Totals minus(const Totals& now, const api::Receipt& then) {
+  const auto less = [](std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; };
+  return {less(now.requests, then.requests), less(now.failed, then.failed),
+          less(now.client_aborted, then.client_aborted), less(now.retried, then.retried), less(now.held, then.held)};
+}
+
+void put(api::Receipt& receipt, const Totals& totals) {
+  receipt.requests = totals.requests;
+  receipt.failed = totals.failed;
+  receipt.client_aborted = totals.client_aborted;
+  receipt.retried = totals.retried;
+  receipt.held = totals.held;
+}
+
+}  // namespace
+
+// The workers tell their figures each second: what a receipt counts from must be of the moment.
+net::Task<> Executor::begin_receipt(std::string name, api::DeploymentId deployment) {
+  co_await world_.workers.refresh(milliseconds(200));
+  App* app = find(name);
+  if (!app) co_return;
+  const auto running = app->running.find(deployment);
+  if (running == app->running.end()) co_return;
+  put(running->second.baseline, world_.workers.totals(name));
+}
+
+// What is still in flight at the drain deadline will be cut.
+std::uint64_t Executor::cut_off(const plan::AppState& before, const plan::AppState& next) const {
+  std::uint64_t cut = 0;
+  for (const auto& instance : next.instances) {
+    const auto was = std::ranges::find(before.instances, instance.id, &plan::Instance::id);
+    if (instance.phase == plan::InstancePhase::evicting && was != before.instances.end() &&
+        was->phase == plan::InstancePhase::draining) {
+      cut += world_.workers.in_flight(instance.id);
+    }
+  }
+  return cut;
+}
+
+// The record of a rollout as it will stand with the `next` state; one that is new begins where the counters are now.
+DeploymentRecord Executor::record_of(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const {
+  DeploymentRecord record;
+  if (const auto known = app.running.find(rollout.deployment); known != app.running.end()) {
+    record = known->second;
+  } else {
+    record.view.id = rollout.deployment;
+    record.view.app = app.state.name;
+    record.view.started_at = wall_time();
+    put(record.baseline, world_.workers.totals(app.state.name));
+  }
+  if (app.state.rollout && app.state.rollout->deployment == rollout.deployment) {
+    record.baseline.cut += cut_off(app.state, next);
+  }
+  show_rollout(record.view, rollout);
+  return record;
+}
+
+DeploymentRecord Executor::finished(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const {
+  auto record = record_of(app, rollout, next);
+  auto& view = record.view;
+  view.finished_at = wall_time();
+  view.progress.reset();
+  const bool switched = rollout.outcome == plan::Outcome::changed || rollout.outcome == plan::Outcome::rolled_back;
+  if (switched) {
+    auto& receipt = view.receipt.emplace();
+    put(receipt, minus(world_.workers.totals(app.state.name), record.baseline));
+    receipt.cut = record.baseline.cut;
+    for (const auto& phase : rollout.phases) {
+      if (phase.phase == plan::RolloutPhase::drain) receipt.longest_drain_ms = phase.took;
+    }
+  }
+  if (view.error && !rollout.failed_instance.empty()) {
+    view.error->log_tail = last_lines(world_.paths, app.state.name, rollout.failed_instance, kFailureLines);
+  }
+  return record;
+}
+
+Result<api::DeploymentView> Executor::deployment(api::DeploymentId id) {
+  for (const auto& [name, app] : apps_) {
+    const auto found = app->running.find(id);
+    if (found != app->running.end()) return found->second.view;
+  }
+  TRY(const auto record, world_.store.deployment(id));
+  if (!record) return fail(ErrorKind::not_found, "there is no deployment " + std::to_string(id));
+  return record->view;
+}
+
+}  // namespace fleet
