@@ -72,6 +72,7 @@ Colour colour_of(const EventView& event) {
     case EventType::worker_started:
     case EventType::app_state:
     case EventType::state_rebuilt: return Colour::red;
+    case EventType::daemon_upgraded:
     case EventType::config_reloaded: return Colour::none;
   }
   return Colour::none;
@@ -163,6 +164,7 @@ std::vector<std::string> Story::tell(const EventView& event) {
     case EventType::app_waits:
     case EventType::app_starts_anyway:
     case EventType::worker_fell_back:
+    case EventType::daemon_upgraded:
     case EventType::config_reloaded: return lines;
   }
   return lines;

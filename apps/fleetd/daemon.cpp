@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <random>
 
+#include "child.hpp"
 #include "config/load.hpp"
 #include "logs.hpp"
 #include "os/process.hpp"
@@ -22,6 +23,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kEventsRestored = 4096;
+constexpr const char *kApi = "api", *kApiTcp = "api-tcp";  // names of sockets that are handed down
+constexpr milliseconds kLastAnswers = 1s;                  // for requests under way when another fleetd takes over
 constexpr auto kWorkersUp = 20s;
 constexpr auto kShimsGreet = 10s;  // all of them; a program whose shim does not is ended
 
@@ -29,6 +32,12 @@ constexpr auto kShimsGreet = 10s;  // all of them; a program whose shim does not
 std::string new_node_name() {
   std::random_device random;
   return "fleet-" + std::to_string(random());
+}
+
+void tell_systemd_of_a_reload() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", static_cast<long long>(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000);
 }
 
 void warn_of_root(const Config& config) {
@@ -68,7 +77,7 @@ net::Task<Result<>> Daemon::come_up() {
   events_.restore(std::move(saved_events));
 
   warn_of_root(config_);
-  listeners_.take_from_systemd();
+  os::Fd former_api = take_up(inherited_fds());
   auto found = co_await find_shims();
   const bool nothing_runs = found.empty();
   Executor::World world{io_, tasks_, paths_, store_, workers_, events_};
@@ -89,7 +98,7 @@ net::Task<Result<>> Daemon::come_up() {
   workers_.begin(config_.proxy.workers, keyring_.begin(config_, workers_.take_held_keys()), executor_->table());
   tasks_.spawn(keyring_.keep_current());
 
-  CO_TRYV(server_.open(paths_.api_socket()));
+  CO_TRYV(server_.open(paths_.api_socket(), std::move(former_api)));
   paths_.share_api_socket();
   CO_TRYV(server_.configure(config_.api));
   up_ = true;
@@ -99,6 +108,12 @@ net::Task<Result<>> Daemon::come_up() {
                config_.proxy.workers);
   ready_ = true;
   ::sd_notify(0, "READY=1\nSTATUS=serving");
+  if (const auto former = former_version(); !former.empty()) {
+    api::EventView event;
+    event.type = api::EventType::daemon_upgraded;
+    event.message = "fleetd " FLEET_VERSION " has taken over from " + former;
+    executor_->report(std::move(event));
+  }
   co_return Result<>();
 }
 
@@ -141,6 +156,24 @@ net::Task<> Daemon::adopt_workers(std::map<std::string, FoundShim>& found) {
   }
 }
 
+// What systemd keeps for us, and what our former self left open, which is told by the API's sockets among it: whoever
+// connected to them meanwhile waits there. Returns the unix one, if there is one.
+os::Fd Daemon::take_up(NamedFds handed_down) {
+  os::Fd api;
+  for (auto& [name, fd] : handed_down) {
+    if (name == kApi) api = std::move(fd);
+    else if (name == kApiTcp) server_.hand_down(std::move(fd));
+    else if (const auto known = parse_store_name(name)) listeners_.adopt(known->first, known->second, std::move(fd));
+  }
+  for (auto& child : inherited_children()) {
+    auto reaped = [](net::asio::io_context& io, os::Process process) -> net::Task<> {
+      (void)co_await wait_exit(io, std::move(process));
+    };
+    tasks_.spawn(reaped(io_, std::move(child)));
+  }
+  return api;
+}
+
 // ---- going ---------------------------------------------------------------------------------------------------------
 
 net::Task<> Daemon::obey_signals() {
@@ -154,6 +187,18 @@ net::Task<> Daemon::obey_signals() {
     }
     auto reloaded = co_await reload();
     if (!reloaded) spdlog::error("configuration not reloaded, the former one stays in force: {}", reloaded.error().text);
+  }
+}
+
+net::Task<> Daemon::feed_watchdog() {
+  std::uint64_t within_us = 0;
+  if (::sd_watchdog_enabled(0, &within_us) <= 0) co_return;
+  net::Timer timer(io_);
+  for (;;) {
+    ::sd_notify(0, "WATCHDOG=1");
+    timer.expires_after(std::chrono::microseconds(within_us / 3));
+    auto [error] = co_await timer.async_wait(net::use_result);
+    if (error) co_return;
   }
 }
 
@@ -190,6 +235,7 @@ api::StatusView Daemon::status() {
   view.started_at = started_at_;
   view.workers = workers_.view();
   view.certificates = keyring_.view();
+  view.config = config_file_;
   for (const auto* app : executor_->apps()) {
     auto& shown = view.apps.emplace_back();
     shown.name = app->state.name;
@@ -321,6 +367,62 @@ net::Task<Result<std::uint32_t>> Daemon::upgrade_proxy() {
   auto done = co_await workers_.upgrade();
   upgrading_ = false;
   co_return done;
+}
+
+net::Task<Result<api::UpgradeView>> Daemon::upgrade(std::string program, std::string requested_by) {
+  if (!up_) co_return fail(ErrorKind::unreachable, "fleetd is still starting");
+  if (std::exchange(upgrading_, true)) co_return fail(ErrorKind::busy, "another upgrade is under way");
+  if (program.empty()) program = paths_.programs + "/fleetd";
+  auto tried = co_await try_successor(program);
+  if (!tried) {
+    upgrading_ = false;
+    co_return std::unexpected(tried.error());
+  }
+  spdlog::info("giving way to another fleetd program={} from={} to={} requested_by={}", program, FLEET_VERSION, tried->version,
+               requested_by);
+  successor_ = program;
+  api::UpgradeView view;
+  view.from = FLEET_VERSION;
+  view.to = tried->version;
+  view.program = std::move(program);
+  co_return view;
+}
+
+// Reloads too, since the successor will read the configuration as it is now: what may be wrong with it, such as an
+// address that is taken, is found out while there is still a fleetd.
+net::Task<Result<Candidate>> Daemon::try_successor(std::string program) {
+  CO_TRY(successor_file_, look_at_program(program));
+  auto tried = co_await check_program(io_, program, config_file_);
+  if (!tried) co_return tried;
+  if (tried->protocol != wire::kProtocol) {
+    co_return fail(ErrorKind::usage, program + " will not do: it speaks protocol " + std::to_string(tried->protocol) +
+                                         ", what runs speaks " + std::to_string(wire::kProtocol));
+  }
+  if (tried->state_dir != config_.state_dir || tried->run_dir != config_.run_dir) {
+    co_return fail(ErrorKind::usage, "state_dir and run_dir cannot be changed while fleetd runs");
+  }
+  auto reloaded = co_await reload();
+  if (!reloaded) co_return std::unexpected(reloaded.error());
+  co_return tried;
+}
+
+void Daemon::take_over() { net::asio::co_spawn(io_.get_executor(), give_way(), net::asio::detached); }
+
+net::Task<> Daemon::give_way() {
+  co_await server_.pause(kLastAnswers);
+  auto kept = listeners_.by_name();
+  kept.emplace_back(kApi, server_.unix_listener());
+  if (server_.tcp_listener() >= 0) kept.emplace_back(kApiTcp, server_.tcp_listener());
+  const auto file = look_at_program(successor_);
+  Error error = fail(successor_ + " has been changed since it was tried").error();
+  if (file && *file == successor_file_) {
+    tell_systemd_of_a_reload();
+    error = become(successor_, kept);
+  }
+  spdlog::error("no other fleetd has taken over, this one goes on: {}", error.text);
+  ::sd_notify(0, "READY=1");
+  upgrading_ = false;
+  server_.resume();
 }
 
 ProxySettings Daemon::settings() const {

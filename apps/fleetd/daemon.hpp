@@ -14,6 +14,7 @@
 #include "paths.hpp"
 #include "route_check.hpp"
 #include "store.hpp"
+#include "takeover.hpp"
 #include "workers.hpp"
 
 namespace fleet {
@@ -25,6 +26,9 @@ class Daemon final : public api::Backend {
   // From whatever runs to READY. Errors: an address that cannot be bound, a state that cannot be read. What runs is not
   // touched by a failure.
   net::Task<Result<>> come_up();
+
+  // Tells systemd that the loop turns, where it wants to hear it (WatchdogSec=).
+  net::Task<> feed_watchdog();
 
   // Handles SIGTERM and SIGINT (end, leave everything running) and SIGHUP (reload).
   net::Task<> obey_signals();
@@ -45,6 +49,8 @@ class Daemon final : public api::Backend {
   net::Task<Result<api::HoldView>> unhold(std::string app, std::string requested_by) override;
   net::Task<Result<>> reload() override;
   net::Task<Result<std::uint32_t>> upgrade_proxy() override;
+  net::Task<Result<api::UpgradeView>> upgrade(std::string program, std::string requested_by) override;
+  void take_over() override;
   void shutdown(bool stop_apps) override;
   api::EventLog& events() override { return events_; }
 
@@ -54,6 +60,9 @@ class Daemon final : public api::Backend {
   void keep_figures(const KeptFigures& kept);
   void restore_figures();
   net::Task<> leave(bool stop_apps);
+  os::Fd take_up(NamedFds handed_down);
+  net::Task<Result<Candidate>> try_successor(std::string program);
+  net::Task<> give_way();
   net::Task<Result<>> take_config(Config config);
   ProxySettings settings() const;
 
@@ -73,6 +82,8 @@ class Daemon final : public api::Backend {
   const std::chrono::system_clock::time_point began_ = std::chrono::system_clock::now();
   std::string started_at_ = wall_time(began_);
   route::Logins logins_{route::Logins::secret()};  // of route checks
+  std::string successor_;       // the program that is to take over
+  ProgramFile successor_file_;  // as it was tried
   bool up_ = false, ready_ = false, reloading_ = false, upgrading_ = false, leaving_ = false;
 };
 

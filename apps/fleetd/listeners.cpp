@@ -115,24 +115,17 @@ const std::vector<Listener>& Listeners::of(std::uint32_t slot) const {
   return found == slots_.end() ? none : found->second;
 }
 
-void Listeners::take_from_systemd() {
-  char** names = nullptr;
-  const int count = ::sd_listen_fds_with_names(1, &names);
-  for (int i = 0; i < count; ++i) {
-    os::Fd fd(SD_LISTEN_FDS_START + i);
-    if (const auto known = parse_store_name(names[i])) adopt(known->first, known->second, std::move(fd));
-    std::free(names[i]);
+std::vector<std::pair<std::string, int>> Listeners::by_name() const {
+  std::vector<std::pair<std::string, int>> all;
+  for (const auto& [slot, mine] : slots_) {
+    for (const auto& listener : mine) all.emplace_back(store_name(slot, listener.info), listener.fd.get());
   }
-  std::free(names);
+  return all;
 }
 
 void Listeners::keep_with_systemd() const {
-  for (const auto& [slot, mine] : slots_) {
-    for (const auto& listener : mine) {
-      const auto state = "FDSTORE=1\nFDNAME=" + store_name(slot, listener.info);
-      const int fd = listener.fd.get();
-      ::sd_pid_notify_with_fds(0, 0, state.c_str(), &fd, 1);
-    }
+  for (const auto& [name, fd] : by_name()) {
+    ::sd_pid_notify_with_fds(0, 0, ("FDSTORE=1\nFDNAME=" + name).c_str(), &fd, 1);
   }
 }
 

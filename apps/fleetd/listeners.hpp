@@ -39,9 +39,9 @@ class Listeners {
 
   const std::vector<Listener>& of(std::uint32_t slot) const;
 
-  // Takes those that a former fleetd put into systemd's store (sd_listen_fds_with_names(3)).
-  void take_from_systemd();
-  // Keeps them there; without systemd nothing happens.
+  // Under the names that the next fleetd knows them by (store_name).
+  std::vector<std::pair<std::string, int>> by_name() const;
+  // Keeps them in systemd's store; without systemd nothing happens.
   void keep_with_systemd() const;
 
  private:

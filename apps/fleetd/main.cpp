@@ -11,6 +11,7 @@
 #include <cstdlib>
 
 #include "config/load.hpp"
+#include "core/json.hpp"
 #include "core/log.hpp"
 #include "daemon.hpp"
 #include "os/dirs.hpp"
@@ -21,6 +22,7 @@ namespace {
 struct Options {
   std::string config = "/etc/fleet/fleet.toml";
   std::string log_level = "info";
+  bool check = false;
 };
 
 // As many descriptors as we may have; and nobody else reads what we create.
@@ -42,6 +44,14 @@ net::Task<> run(Daemon& daemon) {
   std::_Exit(1);
 }
 
+// For the fleetd that we may take over from: what we are, on standard output, or what is wrong.
+int check(const Options& options) {
+  const auto candidate = check_self(options.config);
+  const auto text = candidate ? json::write(*candidate).dump() : candidate.error().text;
+  std::fputs((text + "\n").c_str(), candidate ? stdout : stderr);
+  return candidate ? 0 : 2;
+}
+
 Result<> serve(const Options& options, Config config) {
   TRY(const Paths paths, Paths::of(config));
   TRYV(paths.make());
@@ -54,6 +64,7 @@ Result<> serve(const Options& options, Config config) {
   Daemon daemon(io, options.config, std::move(config), paths, std::move(store));
   net::asio::co_spawn(io.get_executor(), run(daemon), net::asio::detached);
   net::asio::co_spawn(io.get_executor(), daemon.obey_signals(), net::asio::detached);
+  net::asio::co_spawn(io.get_executor(), daemon.feed_watchdog(), net::asio::detached);
   io.run();
   return {};
 }
@@ -69,11 +80,13 @@ int main(int argc, char** argv) {
   cli.add_option("--log-level", options.log_level, "trace, debug, info, warn or error")
       ->capture_default_str()
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
+  cli.add_flag("--check", options.check, "try whether it could start with this configuration and state; change nothing");
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return cli.exit(error) == 0 ? 0 : 2;
   }
+  if (options.check) return fleet::check(options);
   fleet::prepare_process();
   fleet::log::start("fleetd", options.log_level);
   auto config = fleet::config::load(options.config);

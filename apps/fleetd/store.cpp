@@ -117,6 +117,24 @@ struct Store::Database {
     return result;
   }
 
+  // The tables as this fleetd knows them.
+  Result<> take_schema() {
+    std::int64_t schema = 0;
+    TRYV(run("PRAGMA user_version", {}, [&](sqlite3_stmt* row) {
+      schema = sqlite3_column_int64(row, 0);
+      return Result<>();
+    }));
+    if (schema > kSchema) {
+      return fail(ErrorKind::usage, path + ": written by a newer fleetd (schema " + std::to_string(schema) +
+                                        ", this one knows " + std::to_string(kSchema) + ")");
+    }
+    if (schema != 0) return {};
+    const auto script = std::string("BEGIN;") + kTables + "PRAGMA user_version = " + std::to_string(kSchema) + "; COMMIT;";
+    if (sqlite3_exec(handle.get(), script.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return error("make tables");
+    is_new = true;
+    return {};
+  }
+
   template <class T>
   Result<std::vector<T>> list(const std::string& sql, std::initializer_list<Value> values = {}) {
     std::vector<T> all;
@@ -172,22 +190,30 @@ Result<Store> Store::open(const std::string& path) {
   }));
   if (journal != "wal") return fail(path + ": this file system takes no write-ahead log");
   TRYV(db->run("PRAGMA synchronous = FULL"));
-  std::int64_t schema = 0;
-  TRYV(db->run("PRAGMA user_version", {}, [&](sqlite3_stmt* row) {
-    schema = sqlite3_column_int64(row, 0);
-    return Result<>();
-  }));
-  if (schema > kSchema) {
-    return fail(ErrorKind::usage, path + ": written by a newer fleetd (schema " + std::to_string(schema) + ", this one knows " +
-                std::to_string(kSchema) + ")");
-  }
-  if (schema == 0) {
-    const auto script = std::string("BEGIN;") + kTables + "PRAGMA user_version = " + std::to_string(kSchema) + "; COMMIT;";
-    if (sqlite3_exec(handle, script.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) return db->error("make tables");
-    db->is_new = true;
-  }
+  TRYV(db->take_schema());
   Death::watch(handle);
   return Store(std::move(db));
+}
+
+Result<> Store::check(const std::string& path) {
+  auto db = std::make_unique<Database>();
+  db->path = path;
+  sqlite3* handle = nullptr;
+  const bool opened = sqlite3_open_v2(":memory:", &handle, SQLITE_OPEN_READWRITE, nullptr) == SQLITE_OK;
+  db->handle.reset(handle);
+  if (!opened) return db->error("copy");
+  if (::access(path.c_str(), F_OK) != 0) return {};
+  Database file;
+  file.path = path;
+  const int code = sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READONLY, nullptr);
+  file.handle.reset(handle);
+  if (code != SQLITE_OK) return file.error("open");
+  auto* copy = sqlite3_backup_init(db->handle.get(), "main", file.handle.get(), "main");
+  if (!copy) return db->error("copy");
+  while (sqlite3_backup_step(copy, -1) == SQLITE_BUSY) sqlite3_sleep(10);
+  if (sqlite3_backup_finish(copy) != SQLITE_OK) return db->error("copy");
+  TRYV(db->take_schema());
+  return Store(std::move(db)).verify();
 }
 
 bool Store::is_new() const { return db_->is_new; }

@@ -37,6 +37,8 @@ class Store {
   static Result<Store> open(const std::string& path);
   // As open(), but a damaged file is set aside, as PATH.damaged-TIME, and a new one begun; `damage` says so.
   static Result<Store> open_or_begin(const std::string& path, std::string& damage);
+  // Whether this fleetd could go on with the file: tried on a copy in memory, so that nothing changes. Errors: as open().
+  static Result<> check(const std::string& path);
   bool is_new() const;  // this open() has made it
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;

@@ -10,7 +10,7 @@
 namespace fleet {
 
 struct Workers::Worker {
-  std::string id;
+  std::string id, version;
   std::uint32_t slot = 0, pid = 0;
   std::uint64_t start_time = 0;
   std::optional<Shim> shim;  // none: it was killed, and the worker has outlived it

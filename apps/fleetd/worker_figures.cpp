@@ -122,6 +122,7 @@ std::vector<api::WorkerView> Workers::view() const {
       view.slot = number;
       view.pid = worker->pid;
       view.id = worker->id;
+      view.version = worker->version;
       view.connections = worker->stats.connections;
       view.restarts = slot.restarts;
       view.state = worker->draining ? api::WorkerState::draining

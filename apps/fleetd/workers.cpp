@@ -61,6 +61,7 @@ net::Task<Result<>> Workers::adopt(const std::string& id, std::optional<Shim> sh
   if (!hello || !hello->is<wire::WorkerHello>()) co_return fail("worker " + id + " does not greet");
   CO_TRY(const auto greeting, hello->as<wire::WorkerHello>());
   worker->pid = greeting.pid;
+  worker->version = greeting.version;
   worker->start_time = os::start_time_of(static_cast<pid_t>(greeting.pid));
   if (greeting.protocol != wire::kProtocol) co_return fail("worker " + id + " speaks another protocol");
   worker->slot = greeting.slot;
@@ -266,6 +267,7 @@ net::Task<Result<>> Workers::start(std::shared_ptr<Worker> worker) {
     co_return fail(has_ended ? "it " + how_it_ended(*last) : "it does not greet");
   }
   CO_TRY(const auto greeting, hello->as<wire::WorkerHello>());
+  worker->version = greeting.version;
   if (greeting.protocol != wire::kProtocol) co_return fail("it speaks protocol " + std::to_string(greeting.protocol));
   co_return Result<>();
 }

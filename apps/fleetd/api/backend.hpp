@@ -69,6 +69,10 @@ class Backend {
   // New proxy workers of the program as it is on disk, one after the other. How many. unhealthy: one did not come up, the
   // former go on; busy: it is under way already.
   virtual net::Task<Result<std::uint32_t>> upgrade_proxy() = 0;
+  // Tries whether `program` (empty: as it is on disk now) can take fleetd's place; take_over() makes it so, and is called
+  // after the 202 has been written. usage, denied: it will not do, all goes on as it was; busy: under way already.
+  virtual net::Task<Result<UpgradeView>> upgrade(std::string program, std::string requested_by) = 0;
+  virtual void take_over() = 0;
   // Called after its 202 has been written. stop_apps: drain the workers and stop all applications first.
   virtual void shutdown(bool stop_apps) = 0;
 

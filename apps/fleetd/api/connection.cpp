@@ -156,6 +156,7 @@ class Session {
     Link::arm(link_, limits_.write);
     auto [error, size] = co_await http::async_write_header(stream_, serializer, use_result);
     if (error) co_return;
+    link_->streams = true;
     watch_for_hang_up(link_, response.source);
     for (bool open = true; open;) {
       link_->disarm();

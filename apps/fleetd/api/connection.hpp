@@ -24,6 +24,8 @@ class Link {
   void disarm() { deadline_.cancel(); }
   void close();
 
+  bool streams = false;  // its answer goes on until somebody ends it
+
  private:
   net::Timer deadline_;
 };

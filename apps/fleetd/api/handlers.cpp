@@ -11,6 +11,7 @@ namespace fleet::api {
 namespace {
 
 constexpr std::size_t kMaxUrl = 8192;
+constexpr std::size_t kMaxPath = 4096;
 constexpr std::size_t kMaxEvents = 1000;
 constexpr milliseconds kShortestHold{1000}, kLongestHold{3600000};
 constexpr std::uint64_t kMaxLines = 10000, kUsualLines = 100;
@@ -203,6 +204,16 @@ Reply post_proxy_upgrade(Backend& backend, Request) {
   const auto count = co_await backend.upgrade_proxy();
   if (!count) co_return std::unexpected(count.error());
   co_return answer_with(DoneView{std::to_string(*count) + (*count == 1 ? " new proxy worker accepts" : " new proxy workers accept")});
+}
+
+Reply post_upgrade(Backend& backend, Request request) {
+  CO_TRY(UpgradeBody body, body_as<UpgradeBody>(request));
+  if (body.program.size() > kMaxPath) co_return fail(ErrorKind::usage, "request body: program: too long");
+  const auto accepted = co_await backend.upgrade(std::move(body.program), request.peer.who);
+  if (!accepted) co_return std::unexpected(accepted.error());
+  Response response = answer_with(*accepted, 202);
+  response.afterwards = [&backend] { backend.take_over(); };
+  co_return response;
 }
 
 Reply post_shutdown(Backend& backend, Request request) {

@@ -23,6 +23,7 @@ net::Task<Result<Response>> post_abort(Backend&, Request);
 net::Task<Result<Response>> get_events(Backend&, Request);
 net::Task<Result<Response>> post_reload(Backend&, Request);
 net::Task<Result<Response>> post_proxy_upgrade(Backend&, Request);
+net::Task<Result<Response>> post_upgrade(Backend&, Request);
 net::Task<Result<Response>> post_shutdown(Backend&, Request);
 
 }  // namespace fleet::api

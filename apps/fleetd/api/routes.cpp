@@ -26,6 +26,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/route", Access::operators, get_route},
     {"POST", "/v1/reload", Access::operators, post_reload},
     {"POST", "/v1/proxy/upgrade", Access::operators, post_proxy_upgrade},
+    {"POST", "/v1/upgrade", Access::operators, post_upgrade},
     {"POST", "/v1/shutdown", Access::operators, post_shutdown},
 };
 

@@ -8,6 +8,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <set>
@@ -65,12 +66,31 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
     gid_t group = 0;  // of the unix socket
   };
 
+  static Result<Terms> terms_of(const ApiConfig& config) {
+    Policy policy;
+    policy.own_name = machine_name();
+    if (!config.token_file.empty()) {
+      TRY(const std::string token, read_token(config.token_file));
+      policy.token_digest = sha256(token);
+    }
+    Terms terms;
+    terms.transport = config.certificate.empty() ? Transport::tcp : Transport::tls;
+    terms.policy = std::make_shared<const Policy>(std::move(policy));
+    if (!config.certificate.empty()) {
+      TRY(terms.tls, load_tls(config));
+    } else if (!is_loopback(*config.listen)) {
+      return fail(ErrorKind::usage, "api.listen: " + to_string(*config.listen) +
+                                        ": needs a certificate and a key (it is not a loopback address)");
+    }
+    return terms;
+  }
+
   struct Listener {
     Listener(net::asio::io_context& io, os::Fd fd) : socket(io, fd.release()) {}
     net::asio::posix::basic_stream_descriptor<net::Executor> socket;
     Terms terms;
     std::size_t connections = 0;
-    bool open = true;
+    bool open = true, paused = false;
     void close() {
       open = false;
       boost::system::error_code ignored;
@@ -84,6 +104,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
   std::shared_ptr<Listener> unix_listener, tcp_listener;
   std::optional<Endpoint> tcp_wanted, tcp_bound;
   std::set<std::shared_ptr<Link>> links;
+  os::Fd handed_down;  // of TCP
 
   std::shared_ptr<Listener> listen(os::Fd fd, Terms terms) {
     auto listener = std::make_shared<Listener>(io, std::move(fd));
@@ -93,7 +114,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
   }
 
   static net::Task<> accept_all(std::shared_ptr<State> self, std::shared_ptr<Listener> listener) {
-    while (listener->open) {
+    while (listener->open && !listener->paused) {
       const int fd = ::accept4(listener->socket.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
       if (fd >= 0) {
         self->begin(listener, os::Fd(fd));
@@ -106,6 +127,13 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
       } else {
         co_await listener->socket.async_wait(net::asio::posix::descriptor_base::wait_read, net::use_result);
       }
+    }
+  }
+
+  template <class Each>
+  void each_listener(Each each) {
+    for (const auto& listener : {unix_listener, tcp_listener}) {
+      if (listener) each(listener);
     }
   }
 
@@ -149,9 +177,13 @@ Server::Server(net::asio::io_context& io, Backend& backend, Limits limits)
 
 Server::~Server() { close(); }
 
-Result<> Server::open(const std::string& socket_path) {
-  TRY(os::Fd fd, os::listen_unix(socket_path, 0660));
+Result<> Server::open(const std::string& socket_path, os::Fd handed_down) {
+  os::Fd fd = std::move(handed_down);
   struct stat info {};
+  if (fd && ::stat(socket_path.c_str(), &info) != 0) fd.reset();
+  if (!fd) {
+    TRY(fd, os::listen_unix(socket_path, 0660));
+  }
   if (::stat(socket_path.c_str(), &info) != 0) return fail_errno("cannot read the mode of " + socket_path, errno);
   State::Terms terms;
   terms.policy = std::make_shared<const Policy>();
@@ -165,26 +197,18 @@ Result<> Server::configure(const ApiConfig& config) {
     state_->close_tcp();
     return {};
   }
-  Policy policy;
-  policy.own_name = machine_name();
-  if (!config.token_file.empty()) {
-    TRY(const std::string token, read_token(config.token_file));
-    policy.token_digest = sha256(token);
-  }
-  State::Terms terms;
-  terms.transport = config.certificate.empty() ? Transport::tcp : Transport::tls;
-  terms.policy = std::make_shared<const Policy>(std::move(policy));
-  if (!config.certificate.empty()) {
-    TRY(terms.tls, load_tls(config));
-  } else if (!is_loopback(*config.listen)) {
-    return fail(ErrorKind::usage, "api.listen: " + to_string(*config.listen) +
-                                      ": needs a certificate and a key (it is not a loopback address)");
-  }
+  TRY(State::Terms terms, State::terms_of(config));
   if (state_->tcp_listener && state_->tcp_wanted == config.listen) {
     state_->tcp_listener->terms = std::move(terms);
     return {};
   }
-  TRY(os::Fd fd, listen_tcp(*config.listen));
+  os::Fd fd = std::move(state_->handed_down);
+  const auto former = fd ? bound_endpoint(fd.get()) : Result<Endpoint>(Endpoint());
+  const bool wanted = former && former->address == config.listen->address &&
+                      (config.listen->port == 0 || former->port == config.listen->port);
+  if (!wanted) {
+    TRY(fd, listen_tcp(*config.listen));
+  }
   TRY(const Endpoint bound, bound_endpoint(fd.get()));
   state_->close_tcp();
   state_->tcp_listener = state_->listen(std::move(fd), std::move(terms));
@@ -194,6 +218,36 @@ Result<> Server::configure(const ApiConfig& config) {
                !config.token_file.empty());
   return {};
 }
+
+Result<> Server::check(const ApiConfig& config) {
+  if (config.listen) TRYV(State::terms_of(config));
+  return {};
+}
+
+void Server::hand_down(os::Fd tcp_listener) { state_->handed_down = std::move(tcp_listener); }
+
+net::Task<> Server::pause(milliseconds at_most) {
+  state_->each_listener([](const auto& listener) {
+    listener->paused = true;
+    listener->socket.cancel();
+  });
+  const auto until = std::chrono::steady_clock::now() + at_most;
+  const auto waits_for = [](const auto& link) { return !link->streams; };
+  do {
+    net::Timer moment(state_->io, milliseconds(5));
+    co_await moment.async_wait(net::use_result);
+  } while (std::ranges::any_of(state_->links, waits_for) && std::chrono::steady_clock::now() < until);
+}
+
+void Server::resume() {
+  state_->each_listener([this](const auto& listener) {
+    if (!std::exchange(listener->paused, false)) return;
+    net::asio::co_spawn(state_->io, State::accept_all(state_, listener), [](std::exception_ptr) {});
+  });
+}
+
+int Server::unix_listener() const { return state_->unix_listener ? state_->unix_listener->socket.native_handle() : -1; }
+int Server::tcp_listener() const { return state_->tcp_listener ? state_->tcp_listener->socket.native_handle() : -1; }
 
 std::optional<Endpoint> Server::tcp() const { return state_->tcp_bound; }
 

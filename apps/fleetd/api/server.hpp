@@ -10,6 +10,7 @@
 #include "core/config.hpp"
 #include "core/result.hpp"
 #include "net/task.hpp"
+#include "os/fd.hpp"
 
 namespace fleet::api {
 
@@ -27,15 +28,29 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Listens on the unix socket (mode 0660).
-  Result<> open(const std::string& socket_path);
+  // Listens on the unix socket (mode 0660); on `handed_down`, if it is that of a former server here.
+  Result<> open(const std::string& socket_path, os::Fd handed_down = {});
 
   // Makes the TCP listener what the configuration says: opened, moved, closed, its token and certificate read anew.
   // On error the former stays wholly in force. Off loopback a certificate is required.
   Result<> configure(const ApiConfig& config);
 
+  // Whether configure() would find the token and certificate that it needs. Changes nothing.
+  static Result<> check(const ApiConfig& config);
+
+  // The TCP listener of a former server, for configure() to use if it is at the address that is wanted.
+  void hand_down(os::Fd tcp_listener);
+
   // Of the TCP listener, as bound.
   std::optional<Endpoint> tcp() const;
+
+  // Lets new clients wait, and those whose requests are being answered have their answers, for at most so long; streams
+  // are not waited for. resume() goes on.
+  net::Task<> pause(milliseconds at_most);
+  void resume();
+  // -1: none.
+  int unix_listener() const;
+  int tcp_listener() const;
 
   // Stops listening and drops every connection.
   void close();

@@ -116,7 +116,8 @@ struct WorkerView {
   std::uint32_t connections = 0;
   std::string id;
   std::uint32_t restarts = 0;  // unasked for, of this slot
-  FLEET_FIELDS(WorkerView, slot, pid, state, connections, id, restarts)
+  std::string version = {};    // of its fleet-proxy; empty: not known yet
+  FLEET_FIELDS(WorkerView, slot, pid, state, connections, id, restarts, version)
 };
 
 // As in plan/instance.hpp, by the same names.
@@ -216,7 +217,8 @@ struct StatusView {
   std::vector<AppView> apps;
   std::vector<CertificateView> certificates;  // of [[tls]], in its order
   std::optional<FallbackView> fallback;
-  FLEET_FIELDS(StatusView, version, generation, pid, started_at, workers, apps, certificates, fallback)
+  std::string config = {};  // the configuration's file
+  FLEET_FIELDS(StatusView, version, generation, pid, started_at, workers, apps, certificates, fallback, config)
 };
 
 struct ReleaseView {
@@ -277,13 +279,14 @@ enum class EventType : std::uint8_t {
   app_starts_anyway,
   deployment_unstable,  // data: release
   worker_fell_back,     // workers crash with what is new; data: generation
+  daemon_upgraded,      // another build of fleetd has taken over
   gap,  // events before this one were dropped for this reader
 };
 FLEET_NAMES(EventType, "deployment.started", "deployment.phase", "deployment.progress", "deployment.finished",
             "instance.started", "instance.ready", "instance.unhealthy", "instance.exited", "instance.stopped",
             "hold.started", "hold.ended", "route.published", "worker.started", "worker.exited", "app.state", "config.reloaded",
             "state.rebuilt", "certificate.refused", "certificate.renewed", "certificate.expires",
-            "app.crash_loop", "app.waits", "app.starts_anyway", "deployment.unstable", "worker.fell_back", "gap")
+            "app.crash_loop", "app.waits", "app.starts_anyway", "deployment.unstable", "worker.fell_back", "daemon.upgraded", "gap")
 
 // The facts of an event; in JSON the null ones are left out.
 struct EventData {
@@ -381,6 +384,18 @@ struct HoldView {
 struct ShutdownBody {
   bool apps = false;  // stop workers and applications too; else they go on serving
   FLEET_FIELDS(ShutdownBody, apps)
+};
+
+struct UpgradeBody {
+  std::string program;  // absolute path on fleetd's machine; empty: where the running one came from
+  FLEET_FIELDS(UpgradeBody, program)
+};
+
+// 202: `program` was tried and takes over under the same pid; StatusView::started_at changes then.
+struct UpgradeView {
+  std::string from, to;  // versions
+  std::string program;
+  FLEET_FIELDS(UpgradeView, from, to, program)
 };
 
 // 202: under way.

@@ -85,6 +85,14 @@ class FakeBackend : public Backend {
     asked.push_back("upgrade proxy");
     co_return 2u;
   }
+  net::Task<Result<UpgradeView>> upgrade(std::string program, std::string by) override {
+    asked.push_back("upgrade to " + program + " by " + by);
+    UpgradeView view;
+    view.from = "0.1.0", view.to = "0.2.0", view.program = program;
+    if (error) co_return std::unexpected(*error);
+    co_return view;
+  }
+  void take_over() override { asked.push_back("take over"); }
   net::Task<Result<>> reload() override {
     asked.push_back("reload");
     Result<> result;

@@ -119,11 +119,12 @@ TEST_F(RoutesTest, PassesOnEveryOtherWish) {
   EXPECT_EQ(ask(request("POST", "/v1/deployments/17/abort")).status, 202u);
   EXPECT_EQ(ask(request("POST", "/v1/reload")).status, 200u);
   EXPECT_THAT(ask(request("POST", "/v1/proxy/upgrade")).body, HasSubstr("2 new proxy workers accept"));
+  EXPECT_EQ(ask(request("POST", "/v1/upgrade", R"({"program":"/new/fleetd"})")).status, 202u);
   EXPECT_EQ(ask(request("POST", "/v1/shutdown")).status, 202u);
   EXPECT_EQ(ask(request("POST", "/v1/shutdown", R"({"apps":true})")).status, 202u);
   EXPECT_THAT(backend.asked, ElementsAre("rollback shop to the former by uid 1000", "rollback shop to 41 by uid 1000",
                                          "restart shop by uid 1000", "abort 17 by uid 1000", "reload", "upgrade proxy",
-                                         "shutdown", "shutdown with apps"));
+                                         "upgrade to /new/fleetd by uid 1000", "take over", "shutdown", "shutdown with apps"));
 }
 
 TEST_F(RoutesTest, HoldsAndLetsGo) {

@@ -102,6 +102,8 @@ TEST(OpenApi, DescribesEveryViewFieldByField) {
   expect_described<HoldBody>("HoldBody");
   expect_described<HoldView>("Hold");
   expect_described<ShutdownBody>("ShutdownBody");
+  expect_described<UpgradeBody>("UpgradeBody");
+  expect_described<UpgradeView>("Upgrade");
   expect_described<AcceptedView>("Accepted");
   expect_described<HealthView>("Health");
   expect_described<DoneView>("Done");
