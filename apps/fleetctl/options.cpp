@@ -52,7 +52,7 @@ struct Raw {
   std::string app;
   std::uint64_t number = 0, release = 0, since = 0;
   std::int64_t timeout = 300000, max = 30000;
-  bool no_wait = false;
+  bool no_wait = false, no_workers = false;
 };
 
 class CommandLine {
@@ -84,6 +84,8 @@ class CommandLine {
     options_.timeout = std::chrono::milliseconds(raw_.timeout);
     options_.max = std::chrono::milliseconds(raw_.max);
     options_.wait = !raw_.no_wait;
+    options_.workers = !raw_.no_workers;
+    options_.binary = absolute_build(options_.binary, around_.directory);
     options_.build = absolute_build(options_.build, around_.directory);
   }
 
@@ -174,9 +176,19 @@ class CommandLine {
     upgrade->fallthrough();
     upgrade->callback([this] { options_.verb = Verb::proxy_upgrade; });
     verb("reload", "read the configuration again", Verb::reload);
+    add_upgrade();
+    auto* doctor = verb("doctor", "look for what is not as it should be on this machine, and say how to mend it", Verb::doctor);
+    doctor->add_option("--config", options_.config, "fleet.toml, where fleetd does not run to say it (/etc/fleet/fleet.toml)")->type_name("FILE");
     auto* shutdown = verb("shutdown", "end fleetd; everything goes on serving", Verb::shutdown);
     shutdown->add_flag("--apps", options_.apps, "drain the proxy and stop all applications too");
     add_wait(shutdown, false);
+  }
+
+  void add_upgrade() {
+    auto* upgrade = verb("upgrade", "have fleetd, then the proxy workers, replaced by the programs as they are on disk", Verb::upgrade);
+    upgrade->add_option("--binary", options_.binary, "another fleetd, with its other programs beside it")->type_name("PATH");
+    upgrade->add_flag("--no-workers", raw_.no_workers, "fleetd alone");
+    add_wait(upgrade, false);
   }
 
   // Releases are shown as v42, and may be said so.

@@ -28,6 +28,8 @@ enum class Verb : std::uint8_t {
   config_check,
   route_check,
   reload,
+  upgrade,
+  doctor,
   shutdown,
 };
 
@@ -51,6 +53,9 @@ struct Options {
   std::vector<std::string> headers;                           // likewise: "Name: value"
   bool apps = false;  // shutdown
   std::chrono::milliseconds max{30000};  // hold
+  std::string binary;   // upgrade: absolute; empty: as it is on disk
+  bool workers = true;  // upgrade: these too
+  std::string config;   // doctor; empty: what fleetd says, else the default
 };
 
 // Of this process; what an unset variable would say is empty.

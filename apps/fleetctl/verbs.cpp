@@ -10,6 +10,7 @@
 #include "os/fd.hpp"
 #include "route_text.hpp"
 #include "status_text.hpp"
+#include "upgrade.hpp"
 
 namespace fleet::ctl {
 namespace {
@@ -325,8 +326,10 @@ Outcome ask_verb(Session& session) {
     case Verb::route_check: return route_check(session);
     case Verb::reload: return reload(session);
     case Verb::proxy_upgrade: return proxy_upgrade(session);
+    case Verb::upgrade: return upgrade(session);
     case Verb::shutdown: return shutdown(session);
-    case Verb::config_check: break;  // needs no fleetd
+    case Verb::doctor:
+    case Verb::config_check: break;  // need no fleetd
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "expect.hpp"
+#include "os/process_tree.hpp"
 
 namespace fleet::test {
 namespace {
@@ -68,6 +69,97 @@ TEST_F(Upgrade, ToAWorkerThatDoesNotComeUpChangesNothing) {
   EXPECT_EQ(fleet.worker_pids(), former);
   install("fleet-proxy");
   EXPECT_TRUE(ended(fleet.ctl({"proxy", "upgrade"}), kDone));
+  EXPECT_TRUE(lossless(traffic.stop(200), {"v1"}));
+}
+
+// ---- of fleetd itself ----------------------------------------------------------------------------------------------
+
+std::vector<pid_t> zombies_of(pid_t parent) {
+  std::vector<pid_t> found;
+  for (const auto& entry : os::processes()) {
+    if (entry.parent == parent && entry.zombie) found.push_back(entry.pid);
+  }
+  return found;
+}
+
+TEST_F(Upgrade, OfFleetdDuringDeploysUnderLoadLosesNothing) {
+  begin();
+  const auto workers = fleet.worker_pids();
+  const auto pid = fleet.status().at("pid");
+  Traffic traffic(fleet);
+  traffic.flow();
+  std::string started = fleet.status().at("started_at");
+  for (int round = 2; round < 12; ++round) {
+    const auto version = "v" + std::to_string(round);
+    const auto id = fleet.begin_deploy(fleet.pack({version}));
+    pause_for(milliseconds(round * 30));
+    install("fleetd");
+    const auto ran = fleet.ctl({"upgrade", "--no-workers"});
+    ASSERT_TRUE(ended(ran, kDone)) << fleet.daemon_log();
+    EXPECT_EQ(ran.out, "fleetd 0.1.0 -> 0.1.0, pid " + pid.dump() + "\n");
+    const auto view = fleet.wait_end(id);
+    EXPECT_EQ(view.at("state"), "succeeded") << view.dump(2);
+    EXPECT_TRUE(serves(fleet, version));
+    const auto now = fleet.status();
+    EXPECT_EQ(now.at("pid"), pid);
+    EXPECT_NE(now.at("started_at"), started);
+    started = now.at("started_at");
+  }
+  EXPECT_EQ(fleet.worker_pids(), workers);
+  EXPECT_EQ(servers_running(), 2u);
+  EXPECT_TRUE(eventually(milliseconds(5000), [&] { return zombies_of(pid).empty(); })) << "children are not reaped";
+  EXPECT_NE(fleet.ctl({"events"}).out.find("has taken over from 0.1.0"), std::string::npos);
+  EXPECT_TRUE(lossless(traffic.stop(800), {"v1", "v11"}));
+  EXPECT_EQ(fleet.shutdown(), "");
+}
+
+TEST_F(Upgrade, IsFollowedByThatOfTheWorkers) {
+  begin();
+  const auto former = fleet.worker_pids();
+  const auto instances = fleet.instance_pids();
+  Traffic traffic(fleet);
+  const auto ran = fleet.ctl({"upgrade"});
+  ASSERT_TRUE(ended(ran, kDone));
+  EXPECT_NE(ran.out.find("2 new proxy workers accept\n"), std::string::npos) << ran.out;
+  for (const auto pid : fleet.worker_pids()) EXPECT_EQ(std::ranges::count(former, pid), 0);
+  EXPECT_EQ(fleet.instance_pids(), instances);
+  traffic.flow();
+  EXPECT_TRUE(lossless(traffic.stop(200), {"v1"}));
+}
+
+// Whatever is wrong with it, the running fleetd says so and goes on.
+TEST_F(Upgrade, ToAFleetdThatWillNotDoChangesNothing) {
+  begin();
+  Traffic traffic(fleet);
+  const auto started = fleet.status().at("started_at");
+  const auto refused = [&](const std::string& why, std::vector<std::string> more = {}) {
+    more.insert(more.begin(), "upgrade");
+    const auto ran = fleet.ctl(more);
+    EXPECT_TRUE(ended(ran, kUsage));
+    EXPECT_NE(ran.err.find(why), std::string::npos) << ran.err;
+    EXPECT_EQ(fleet.status().at("started_at"), started);
+  };
+  install_script("fleetd", "echo cannot find libnew.so >&2; exit 127");
+  refused("it exited with code 127: cannot find libnew.so");
+  install_script("fleetd", "echo hello");
+  refused("it is no fleetd");
+  install_script("fleetd", R"(echo '{"version":"9","protocol":99,"state_dir":"x","run_dir":"y"}')");
+  refused("it speaks protocol 99");
+  install("fleetd");
+  ::chmod((programs_ + "/fleetd").c_str(), 0777);
+  refused("others than root and fleetd's user can change it");
+  install("fleetd");
+  fs::rename(programs_ + "/fleet-shim", programs_ + "/gone");
+  refused("cannot run " + programs_ + "/fleet-shim");
+  fs::rename(programs_ + "/gone", programs_ + "/fleet-shim");
+  const auto config = read_whole(fleet.config_path());
+  write_whole(fleet.config_path(), config + "\n[nonsense]\n");
+  refused("nonsense");
+  write_whole(fleet.config_path(), config);
+  refused("cannot use /nowhere/fleetd", {"--binary", "/nowhere/fleetd"});
+  EXPECT_TRUE(ended(fleet.ctl({"upgrade", "--no-workers", "--binary", program_path("fleetd")}), kDone));
+  EXPECT_NE(fleet.status().at("started_at"), started);
+  traffic.flow();
   EXPECT_TRUE(lossless(traffic.stop(200), {"v1"}));
 }
 

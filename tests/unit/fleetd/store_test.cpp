@@ -3,6 +3,8 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <filesystem>
+
 #include "sqlite_spy.hpp"
 #include "temp_dir.hpp"
 
@@ -203,6 +205,26 @@ TEST_F(StoreTest, ANewersSchemaIsRefused) {
   ASSERT_FALSE(store);
   EXPECT_NE(store.error().text.find("newer fleetd"), std::string::npos) << store.error().text;
   EXPECT_NE(store.error().text.find(path()), std::string::npos);
+}
+
+TEST_F(StoreTest, AFileIsCheckedWithoutATouchWhileAnotherFleetdWorksWithIt) {
+  EXPECT_TRUE(Store::check(path())) << "none yet";
+  EXPECT_FALSE(std::filesystem::exists(path())) << "and none was made";
+  auto store = open();
+  ASSERT_TRUE(store.put_app(full_state()));
+  const auto before = read("fleet.db");
+  ASSERT_TRUE(store.save([&] {
+    EXPECT_TRUE(Store::check(path())) << "in the midst of a transaction";
+    return store.put("generation", "7");
+  }));
+  EXPECT_EQ(read("fleet.db"), before);
+  sql("UPDATE apps SET state = 'nonsense'");
+  EXPECT_EQ(Store::check(path()).error().kind, ErrorKind::verify);
+  sql("PRAGMA user_version = 99");
+  EXPECT_NE(Store::check(path()).error().text.find("newer fleetd"), std::string::npos);
+  EXPECT_EQ(sql("PRAGMA user_version"), "99");
+  write("fleet.db", std::string(8192, 'z'));
+  EXPECT_EQ(Store::check(path()).error().kind, ErrorKind::verify);
 }
 
 TEST_F(StoreTest, AFileThatIsNoDatabaseIsRefused) {
