@@ -23,8 +23,9 @@ Result<os::Fd> open_pipe(os::Fd& read_end) {
 
 }  // namespace
 
-Result<Output::Ends> Output::open(LogFile log) {
+Result<Output::Ends> Output::open(LogFile log, Journal journal) {
   log_ = std::move(log);
+  journal_ = std::move(journal);
   TRY(os::Fd out, open_pipe(out_.pipe));
   TRY(os::Fd err, open_pipe(err_.pipe));
   return Ends{std::move(out), std::move(err)};
@@ -40,6 +41,7 @@ bool Output::read(Stream& stream) {
   } else {
     stream.cutter.feed(std::string_view(buffer, static_cast<std::size_t>(got)),
                        [&](std::string_view line) { add(stream, line); });
+    report_lost(false);
   }
   flush();
   return got > 0;
@@ -56,6 +58,7 @@ void Output::close() {
   drain();
   now_ = timestamp(std::chrono::system_clock::now());
   end(out_), end(err_);
+  report_lost(true);
   flush();
   log_ = LogFile();
   lines_ = {};
@@ -66,7 +69,13 @@ void Output::end(Stream& stream) {
   stream.pipe.reset();
 }
 
+void Output::report_lost(bool at_end) {
+  const auto lost = journal_.lost(at_end);
+  if (!lost.empty()) lines_.append(now_).append(" e fleet-shim: ").append(lost).push_back('\n');
+}
+
 void Output::add(const Stream& stream, std::string_view line) {
+  journal_.send(stream.mark, line);
   lines_.append(now_).append({' ', stream.mark, ' '}).append(line).push_back('\n');
   if (lines_.size() >= kBatch) flush();
 }

@@ -1,10 +1,11 @@
 // The program's stdout and stderr: read as they come and written to the log, each line as
-// "<RFC 3339 time, UTC, microseconds> <o|e> <line>".
+// "<RFC 3339 time, UTC, microseconds> <o|e> <line>"; and to the journal, where it is wanted.
 #pragma once
 
 #include <string>
 
 #include "core/result.hpp"
+#include "journal.hpp"
 #include "lines.hpp"
 #include "log_file.hpp"
 #include "os/fd.hpp"
@@ -23,7 +24,7 @@ class Output {
   struct Ends {
     os::Fd out, err;
   };
-  Result<Ends> open(LogFile log);
+  Result<Ends> open(LogFile log, Journal journal = {});
 
   Stream& out() { return out_; }
   Stream& err() { return err_; }
@@ -41,9 +42,11 @@ class Output {
   void add(const Stream&, std::string_view line);
   void end(Stream&);
   void flush();
+  void report_lost(bool at_end);
 
   Stream out_{'o', {}, {}}, err_{'e', {}, {}};
   LogFile log_;
+  Journal journal_;
   std::string now_, lines_;
 };
 

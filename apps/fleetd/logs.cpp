@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "log_lines.hpp"
 #include "plan/instance.hpp"
@@ -114,9 +115,13 @@ void prune_logs(const Paths& paths, const std::string& app, const std::vector<st
   std::erase_if(logs, [&](const auto& log) { return std::ranges::find(kept, log.instance) != kept.end(); });
   if (logs.size() <= spare) return;
   logs.resize(logs.size() - spare);
-  for (const auto& log : logs) {
-    ::unlink(log.file.path.c_str());
-    ::unlink((log.file.path + ".1").c_str());
+  std::set<std::string> instances;
+  for (const auto& log : logs) instances.insert(log.instance);
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(paths.app_logs(app), error)) {  // with what was put aside
+    const auto file = entry.path().filename().string();
+    const auto end = file.find(".log");
+    if (end != std::string::npos && instances.contains(file.substr(0, end))) ::unlink(entry.path().c_str());
   }
 }
 

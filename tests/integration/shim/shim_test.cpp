@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 
 #include "os/atomic_file.hpp"
 #include "os/process_tree.hpp"
+#include "os/unix_socket.hpp"
 #include "shim_process.hpp"
 
 namespace fleet {
@@ -391,6 +393,84 @@ TEST_F(Shim, AFullDiskDropsLinesAndCountsThemButDoesNotBlock) {
   EXPECT_GT(dropped, 50000u);  // all but what still was in the pipe
   EXPECT_EQ(numbers + dropped, 100000u);
   EXPECT_EQ(got.back(), "o after");
+}
+
+TEST_F(Shim, D7_AFullLogDiskDropsLinesAndSaysHowManyOnceThereIsRoomAgain) {
+  const auto disk = dir + "/disk";
+  std::filesystem::create_directory(disk);
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=128k") != 0) GTEST_SKIP() << "only root may mount";
+  log = disk + "/log";
+  start();
+  auto link = dial();
+  auto launch = script("seq 1 100000; echo > ../written; while [ ! -e ../go ]; do sleep 0.01; done; echo after");
+  launch.cwd = disk;
+  link.send(launch);
+  EXPECT_TRUE(eventually([&] { return std::filesystem::exists(dir + "/written"); })) << "the program was blocked";
+  const auto full = lines();
+  std::filesystem::remove(log);
+  EXPECT_TRUE(os::write_file(dir + "/go", ""));
+  link.wait(ShimState::exited);
+  const auto got = lines();
+  link.send(wire::Dismiss{});
+  wait_for_end();
+  EXPECT_EQ(::umount(disk.c_str()), 0);
+  ASSERT_GT(full.size(), 100u);
+  EXPECT_EQ(full[99], "o 100");
+  ASSERT_FALSE(got.empty());
+  EXPECT_EQ(got.back(), "o after");
+  std::smatch match;
+  ASSERT_TRUE(std::regex_match(got.front(), match, std::regex("e fleet-shim: ([0-9]+) lines were dropped: no space left on device")))
+      << got.front();
+  EXPECT_EQ(full.size() + std::stoul(match[1]) + got.size() - 2, 100000u);
+}
+
+// What has been sent to a journal so far.
+std::vector<std::string> datagrams(const os::Fd& journal) {
+  std::vector<std::string> all;
+  char buffer[32 << 10];
+  for (ssize_t got = 0; (got = ::recv(journal.get(), buffer, sizeof buffer, MSG_DONTWAIT)) > 0;) {
+    all.emplace_back(buffer, static_cast<std::size_t>(got));
+  }
+  return all;
+}
+
+TEST_F(Shim, SendsLinesToTheJournalTooWhereThatIsWanted) {
+  const auto journal = os::bind_unix_datagram(dir + "/journal", 0600).value();
+  start();
+  auto link = dial();
+  auto launch = script("echo hello; echo oops >&2");
+  launch.journal = "SYSLOG_IDENTIFIER=shop\nFLEET_INSTANCE=shop-v1-1\n";
+  launch.journal_socket = dir + "/journal";
+  link.send(launch);
+  link.wait(ShimState::exited);
+  const std::string fields = launch.journal;
+  auto sent = datagrams(journal);
+  std::ranges::sort(sent);
+  EXPECT_EQ(sent, (std::vector{fields + "PRIORITY=4\nMESSAGE=oops\n", fields + "PRIORITY=6\nMESSAGE=hello\n"}));
+  EXPECT_EQ(lines().size(), 2u);
+}
+
+TEST_F(Shim, D7_AJournalThatNobodyReadsLosesLinesAndTheLogSaysHowMany) {
+  const auto journal = os::bind_unix_datagram(dir + "/journal", 0600).value();
+  start();
+  auto link = dial();
+  auto launch = script("seq 1 2000; echo > written; while [ ! -e go ]; do sleep 0.01; done; echo after");
+  launch.journal = "SYSLOG_IDENTIFIER=shop\n";
+  launch.journal_socket = dir + "/journal";
+  link.send(launch);
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(dir + "/written"); })) << "the program was blocked";
+  ASSERT_TRUE(eventually([&] { return lines().size() == 2000; }));
+  auto sent = datagrams(journal).size();
+  ASSERT_TRUE(os::write_file(dir + "/go", ""));
+  link.wait(ShimState::exited);
+  sent += datagrams(journal).size();
+  const auto got = lines();
+  ASSERT_EQ(got.size(), 2002u);
+  std::smatch match;
+  const auto told = std::ranges::find_if(got, [&](const auto& line) { return line.starts_with("e fleet-shim"); });
+  ASSERT_TRUE(told != got.end() && std::regex_match(*told, match, std::regex("e fleet-shim: ([0-9]+) lines did not reach the "
+                                                                            "journal: resource temporarily unavailable")));
+  EXPECT_EQ(sent + std::stoul(match[1]), 2001u);
 }
 
 TEST_F(Shim, AProgramRunsOnWhenItsLogCannotBeOpened) {
