@@ -96,6 +96,7 @@ void Shim::on_children() {
     status_.max_rss_kib = ended->status.max_rss_kib;
     status_.cpu_time = ended->status.cpu_time;
     program_ = {};
+    note_out_of_memory();
     output_.drain();
     on_notices();
     perform(life_.ended(Clock::now()));
@@ -152,11 +153,14 @@ Result<> Shim::start(const wire::Launch& launch, const std::vector<os::Fd>& fds)
   what.cwd = launch.cwd;
   TRY(what.env, environment(launch));
   for (const auto& fd : fds) what.fds.push_back(fd.get());
-  TRY(const auto ends, output_.open(LogFile(launch.log_file, launch.log_max_bytes, launch.log_keep)));
+  TRY(const auto ends, output_.open(LogFile(launch.log_file, launch.log_max_bytes, launch.log_keep),
+                                    Journal(launch.journal, launch.journal_socket)));
   what.out = ends.out.get();
   what.err = ends.err.get();
   what.confined = launch.confined;
   if (!launch.notify_socket.empty()) TRYV(notify_.open(launch.notify_socket, launch.confined.as));
+  cgroup_ = launch.confined.cgroup;
+  memory_then_ = os::out_of_memory(cgroup_);
   TRY(program_, os::spawn(what));
   status_.pid = static_cast<std::uint32_t>(program_.pid);
   status_.start_time = program_.start_time;
@@ -178,20 +182,36 @@ void Shim::perform(const Actions& actions) {
     (void)os::signal(program_.pidfd, actions.signal);
     (void)os::signal(program_.pidfd, SIGCONT);  // one that was halted could not act on it
   }
-  if (actions.kill_tree) clear_tree();
+  if (actions.kill_tree) {
+    killed_ = true;
+    clear_tree();
+  }
   if (life_.phase() == Phase::done) {  // the log is complete before the end is told
     output_.close();
     notify_.close();
+    if (!cgroup_.empty()) (void)os::remove_cgroup(cgroup_);
   }
   if (actions.announce) announce();
   if (actions.leave) leave_ = true;
 }
 
-// Everything that was ever started here is our descendant: orphans come to a subreaper.
+// Everything that was ever started here is our descendant, for orphans come to a subreaper; and is in the cgroup, where
+// there is one, whoever else put it there.
 void Shim::clear_tree() {
   const auto left = os::descendants(os::processes(), ::getpid());
   os::signal_all(left, SIGKILL);
-  if (left.empty()) perform(life_.cleared());
+  const bool others = !cgroup_.empty() && os::is_populated(cgroup_);
+  if (others) (void)os::kill_cgroup(cgroup_);
+  if (left.empty() && !others) perform(life_.cleared());
+}
+
+// One that was killed, while its cgroup counts another killed by the kernel for want of memory, was that.
+void Shim::note_out_of_memory() {
+  if (cgroup_.empty() || status_.signal != SIGKILL || killed_) return;
+  const auto now = os::out_of_memory(cgroup_);
+  status_.out_of_memory = now.killed > memory_then_.killed;
+  const bool of_its_own = now.reached > memory_then_.reached;
+  if (status_.out_of_memory && of_its_own) status_.memory_max = now.limit;
 }
 
 void Shim::announce() {

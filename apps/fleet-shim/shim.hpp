@@ -7,6 +7,7 @@
 #include "link.hpp"
 #include "notify.hpp"
 #include "options.hpp"
+#include "os/cgroup.hpp"
 #include "os/process.hpp"
 #include "output.hpp"
 #include "wire/messages.hpp"
@@ -32,6 +33,7 @@ class Shim {
   Result<> start(const wire::Launch&, const std::vector<os::Fd>&);
   void perform(const Actions&);
   void clear_tree();
+  void note_out_of_memory();
   void announce();
   wire::ShimState state() const;
 
@@ -41,6 +43,9 @@ class Shim {
   Lifecycle life_;
   wire::ShimStatus status_;
   os::Process program_;
+  std::string cgroup_;           // that the program began in; empty: none
+  os::OutOfMemory memory_then_;  // as it was when the program began
+  bool killed_ = false;          // by us, all of it
   Output output_;
   NotifySocket notify_;
   std::optional<Time> announce_at_;  // a STATUS= text waits to be told, so that many do not swamp fleetd

@@ -184,6 +184,10 @@ void check_app(const AppConfig& app, const Config& config, const Node& table, Cl
   const bool names_user = !app.run.user.empty() || table.find("user") != nullptr;
   if (!names_user && !app.run.group.empty()) needs_user("group");
   if (!names_user && app.run.processes_max != 0) needs_user("pids_max");
+  const auto hidden = [](const std::string& dir) { return dir.starts_with("/tmp/") || dir.starts_with("/var/tmp/"); };
+  if (app.run.private_tmp && (hidden(config.state_dir) || hidden(config.run_dir))) {
+    context.in("private_tmp").problem(table.where("private_tmp"), "would hide state_dir or run_dir, which must not be in /tmp or /var/tmp then");
+  }
   if (config.proxy.https.empty()) check_no_https_redirect(app, table, context);
 }
 
@@ -213,6 +217,51 @@ void check_sockets(const Config& config, const Node& document, const Context& co
   }
 }
 
+// The way by which an app depends on itself, from it to it; empty: it does not.
+std::vector<std::string> circle_of(const std::string& app, const std::map<std::string, const AppConfig*>& apps) {
+  std::map<std::string, std::string> came_from;
+  std::vector<std::string> next{app};
+  while (!next.empty()) {
+    const auto at = std::move(next.back());
+    next.pop_back();
+    const auto found = apps.find(at);
+    if (found == apps.end()) continue;
+    for (const auto& on : found->second->depends_on) {
+      if (!came_from.emplace(on, at).second) continue;
+      if (on != app) next.push_back(on);
+    }
+  }
+  if (!came_from.contains(app)) return {};
+  std::vector<std::string> circle{app};
+  do circle.insert(circle.begin(), came_from.at(circle.front()));
+  while (circle.front() != app);
+  return circle;
+}
+
+void check_dependencies(const Config& config, const Node& apps, const Context& context) {
+  std::map<std::string, const AppConfig*> known;
+  for (const auto& app : config.apps) known.emplace(app.name, &app);
+  std::set<std::string> told;  // one complaint for each circle
+  for (const auto& app : config.apps) {
+    const auto& list = child(child(apps, app.name), "depends_on");
+    const auto where = context.named("app " + quote(app.name)).in("depends_on");
+    std::set<std::string> seen;
+    for (std::size_t i = 0; i < app.depends_on.size(); ++i) {
+      const auto& on = app.depends_on[i];
+      if (on.empty()) continue;  // complained about already
+      if (on == app.name) where.problem(element(list, i), "the app cannot depend on itself");
+      else if (!known.contains(on)) where.problem(element(list, i), "there is no app " + quote(on));
+      else if (!seen.insert(on).second) where.problem(element(list, i), quote(on) + " is there twice");
+    }
+    const auto circle = circle_of(app.name, known);
+    if (circle.size() <= 2 || told.contains(app.name)) continue;
+    told.insert(circle.begin(), circle.end());
+    std::string way;
+    for (const auto& one : circle) way += (way.empty() ? "" : " -> ") + one;
+    where.problem(list.at, "these apps depend on each other: " + way);
+  }
+}
+
 }  // namespace
 
 void check_config(const Config& config, const Node& document, const Context& context) {
@@ -224,6 +273,7 @@ void check_config(const Config& config, const Node& document, const Context& con
   for (const auto& app : config.apps) {
     check_app(app, config, child(apps, app.name), claims, context.named("app " + quote(app.name)));
   }
+  check_dependencies(config, apps, context);
   check_ports(config, document, context);
   check_sockets(config, document, context);
 }

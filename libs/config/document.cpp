@@ -88,8 +88,8 @@ std::expected<Node, Diagnostic> convert(const toml::node& from, Position at, int
     node.value = integer->get();
   } else if (const auto* boolean = from.as_boolean()) {
     node.value = boolean->get();
-  } else if (from.is_floating_point()) {
-    node.value = Other{"a fraction"};
+  } else if (const auto* fraction = from.as_floating_point()) {
+    node.value = fraction->get();
   }
   return node;
 }
@@ -118,6 +118,7 @@ std::string type_of(const Node& node) {
     std::string operator()(const Other& other) const { return other.type; }
     std::string operator()(bool) const { return "a boolean"; }
     std::string operator()(std::int64_t) const { return "an integer"; }
+    std::string operator()(double) const { return "a fraction"; }
     std::string operator()(const std::string&) const { return "a string"; }
     std::string operator()(const Array&) const { return "a list"; }
     std::string operator()(const Table&) const { return "a table"; }

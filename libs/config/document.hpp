@@ -20,13 +20,13 @@ struct Member;
 struct Node;
 using Array = std::vector<Node>;
 using Table = std::vector<Member>;  // in the order of the file
-struct Other {                      // dates and floats, which no key takes
+struct Other {                      // dates, which no key takes
   std::string type;                 // as a message says it: "a date"
 };
 
 struct Node {
   Position at;
-  std::variant<Other, bool, std::int64_t, std::string, Array, Table> value;
+  std::variant<Other, bool, std::int64_t, double, std::string, Array, Table> value;
 
   // The member of that name, or null when there is none or this is not a table.
   const Node* find(std::string_view name) const;

@@ -205,6 +205,20 @@ const Keys<HoldConfig>& hold_keys() {
   return keys;
 }
 
+const Keys<DeployConfig>& deploy_keys() {
+  static const Keys<DeployConfig> keys{
+      key("watch", &DeployConfig::watch, Duration{0ms, 24h},
+          "Crashes of the app so soon after a deploy, rollback or restart has switched count against it: its record says how "
+          "many. 0s: they do not."),
+      key("crashes", &DeployConfig::crashes, Integer{1, 1000},
+          "So many, of all instances together, make it unstable: its record, status and an event say so."),
+      key("rollback_on_crash", &DeployConfig::rollback_on_crash, Boolean{},
+          "A deploy that is unstable is rolled back to the release before it, by \"fleetd\", once: neither a rollback nor a "
+          "restart is rolled back."),
+  };
+  return keys;
+}
+
 const Keys<LogConfig>& log_keys() {
   static const Keys<LogConfig> keys{
       key("size", &LogConfig::size, Size{}, "A log that has grown so large is put aside as .1, and a new one begun."),
@@ -274,15 +288,33 @@ const Keys<AppConfig>& app_keys() {
                       .otherwise("fleetd's own")),
       within(kRun, key("group", &RunConfig::group, kGroup, "Instead of the user's own group.").otherwise("the user's")),
       within(kRun, key("memory_max", &RunConfig::memory_max, Size{},
-                       "Each process may have so much writable memory of its own (RLIMIT_DATA); what it asks for beyond, it "
-                       "does not get. Not set: as fleetd.")),
+                       "Memory of an instance with all its processes; when that does not suffice, the kernel kills it, and "
+                       "fleet says that it ran out of memory. Without a cgroup whose memory controller is fleetd's: writable "
+                       "memory of each process (RLIMIT_DATA); what it asks for beyond, it does not get. Not set: as fleetd.")),
       within(kRun, key("pids_max", &RunConfig::processes_max, Integer{0, 4'194'304},
-                       "So many processes and threads may the app's user have, in all its instances (RLIMIT_NPROC); needs "
-                       "user. 0: as fleetd.")),
+                       "Processes and threads of an instance. Without a cgroup whose pids controller is fleetd's: of the "
+                       "app's user, in all its instances (RLIMIT_NPROC). Needs user. 0: as fleetd.")),
+      within(kRun, key("cpu_max", &RunConfig::cpu_max, Cores{},
+                       "Cores that an instance with all its processes may keep busy, as 1.5. Has no effect without a cgroup "
+                       "whose cpu controller is fleetd's, of which fleetd then warns.")),
+      within(kRun, key("private_tmp", &RunConfig::private_tmp, Boolean{},
+                       "Each instance has folders of its own as /tmp and /var/tmp, which are removed when it has ended. Only "
+                       "for a fleetd that is root, and not with state_dir or run_dir in one of these.")),
+      within(kRun, key("read_only", &RunConfig::read_only, Boolean{},
+                       "All files are read-only to the app's processes, but for {data_dir}, the folder of {socket}, those of "
+                       "private_tmp, /dev and /proc. Only for a fleetd that is root.")),
       within(kRun, key("open_files", &RunConfig::open_files, Integer{0, 1'048'576},
                        "Descriptors of each process (RLIMIT_NOFILE). 0: as fleetd.")),
+      key("depends_on", &AppConfig::depends_on, ListOf<Text>{kAppName, 0, 64},
+          "Apps that are to have an instance in rotation before this one is started, when fleetd starts and nothing runs: after "
+          "the machine's restart, or fleetctl shutdown --apps, which stops them in the reverse order. Apps that do not depend "
+          "on each other start at the same time. One that was never deployed is not waited for. Deploys do not wait."),
+      key("start_wait", &AppConfig::start_wait, Duration{0ms, 1h},
+          "For those in depends_on it is waited so long; then the app is started all the same, and fleetd warns of it. Its "
+          "requests are held meanwhile, for hold.timeout each."),
       section("drain", &AppConfig::drain, drain_keys()),
       section("hold", &AppConfig::hold, hold_keys()),
+      section("deploy", &AppConfig::deploy, deploy_keys()),
       section("fetch", &AppConfig::fetch, fetch_keys()),
       section("log", &AppConfig::log, log_keys()),
   });
@@ -372,6 +404,7 @@ std::vector<SectionReference> reference() {
                "while it is held (fleetctl hold). They go on in the order in which they came, few at first.",
                hold_keys()),
       describe("[app.NAME.fetch]", "How the app's builds are fetched, and how large they may be.", fetch_keys()),
+      describe("[app.NAME.deploy]", "What crashes soon after a deploy mean for it.", deploy_keys()),
       describe("[app.NAME.log]",
                "What instances write to standard output and error goes, each line with its time, to log/NAME/INSTANCE.log in "
                "state_dir. Nothing of it ever makes an application wait: lines that cannot be written are dropped, and the log "

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <utility>
@@ -131,6 +132,10 @@ std::string accept_group(std::string& name, const Environment& environment) {
   return known ? "" : quote(name) + " is no group of this machine";
 }
 
+std::string accept_app_name(std::string& name, const Environment&) {
+  return is_app_name(name) ? "" : quote(name) + " is not a name of an app";
+}
+
 std::string accept_argument(std::string& text, const Environment&) {
   return text.find('\0') == std::string::npos ? "" : quote(text) + " has a zero byte";
 }
@@ -173,6 +178,7 @@ const Text kHostPattern{"string", "host names without port, \"*.\" may stand bef
 const Text kSignal{"string", "a signal's name, SIGKILL and SIGSTOP excepted", accept_signal};
 const Text kUser{"string", "a user of this machine", accept_user};
 const Text kGroup{"string", "a group of this machine", accept_group};
+const Text kAppName{"app", "names of other apps", accept_app_name};
 const Text kArgument{"string", "", accept_argument};
 const Text kHashBy{"string", "\"header:NAME\", \"cookie:NAME\", \"address\" (of the client)", accept_hash_by};
 const Text kCidr{"address block", "IP addresses and CIDR blocks (\"10.0.0.0/8\", \"::1\")", accept_cidr};
@@ -196,6 +202,21 @@ bool Integer::read(const Node& node, T& out, const Context& context) const {
   }
   out = static_cast<T>(*value);
   return true;
+}
+
+bool Cores::read(const Node& node, T& out, const Context& context) const {
+  const auto* whole = std::get_if<std::int64_t>(&node.value);
+  const auto* fraction = std::get_if<double>(&node.value);
+  const double value = fraction ? *fraction : whole ? static_cast<double>(*whole) : 0;
+  if (!whole && !fraction) {
+    context.problem(node.at, "expected a number, not " + type_of(node));
+  } else if (!(value >= 0.01 && value <= 1024)) {
+    context.problem(node.at, "out of range (" + range() + ")");
+  } else {
+    out = static_cast<T>(std::lround(value * 1000));
+    return true;
+  }
+  return false;
 }
 
 std::string show_duration(milliseconds value) {
@@ -242,7 +263,9 @@ bool Size::read(const Node& node, T& out, const Context& context) const {
   if (text != nullptr) {
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
     for (const auto& [unit, shift] : kSizeUnits) {
-      if (error == std::errc() && number != 0 && std::string_view(end, text->data() + text->size()) == unit) {
+      const std::string_view written(end, text->data() + text->size());
+      const bool is_short = written.size() == 1 && unit.size() == 3 && written[0] == unit[0];
+      if (error == std::errc() && number != 0 && (written == unit || is_short)) {
         out = T{number} << shift;
         return true;
       }

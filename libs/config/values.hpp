@@ -34,6 +34,15 @@ struct Integer {
   bool read(const Node&, T&, const Context&) const;
 };
 
+// Of a core, in thousandths: 2, 0.5.
+struct Cores {
+  using T = std::uint32_t;
+  std::string type() const { return "number"; }
+  std::string range() const { return "0.01 to 1024"; }
+  std::string show(T value) const { return value == 0 ? "unlimited" : std::to_string(value / 1000.0); }
+  bool read(const Node&, T&, const Context&) const;
+};
+
 std::string show_duration(milliseconds);  // in the largest unit that divides it: "90s", "5m"
 
 // "250ms", "1s", "5m", "1h": a whole number and one unit.
@@ -48,7 +57,7 @@ struct Duration {
 
 std::string show_size(std::uint64_t bytes);  // in the largest unit that divides it: "10MiB"
 
-// "64KiB", "10MiB", "1GiB": a whole number and one unit. 0 stands for no limit, where there is none by default.
+// "64KiB", "10MiB", "1GiB": a whole number and one unit; K, M and G are the same. 0 stands for no limit, where there is none by default.
 struct Size {
   using T = std::uint64_t;
   std::string type() const { return "size"; }
@@ -77,6 +86,7 @@ extern const Text kHostPattern;  // that, or "*." and that
 extern const Text kSignal;  // as "SIGTERM"
 extern const Text kArgument;
 extern const Text kUser, kGroup;  // of this machine
+extern const Text kAppName;
 extern const Text kHashBy;  // "header:NAME" in lower case, "cookie:NAME", "address"
 extern const Text kCidr;  // in normal form: "10.0.0.0/8"
 

@@ -17,6 +17,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "os/mounts.hpp"
 #include "os/process.hpp"
 
 namespace fleet::os {
@@ -25,7 +26,7 @@ namespace {
 constexpr std::size_t kStackBytes = 64u << 10;
 constexpr const char* kDefaultPath = "/usr/local/bin:/usr/bin:/bin";
 
-enum class Step { none, session, parent, limits, identity, directory, descriptors, exec };
+enum class Step { none, session, parent, cgroup, limits, mounts, identity, directory, descriptors, exec };
 
 struct Plan {
   std::vector<char*> argv, env;       // null-terminated
@@ -36,7 +37,8 @@ struct Plan {
   int parent_death_signal = 0;
   pid_t parent = 0;
   const Confinement* confined = nullptr;
-  std::string oom_score;
+  std::string oom_score, cgroup;  // cgroup: the file that lists its processes
+  Mounts mounts;
   Step failed = Step::none;
   int error = 0;
 };
@@ -69,16 +71,18 @@ bool limit(int resource, std::uint64_t most) {
   return ::setrlimit(static_cast<__rlimit_resource>(resource), &both) == 0;
 }
 
-bool set_oom_score(const std::string& score) {
-  if (score.empty()) return true;
-  const int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+bool tell_kernel(const char* path, std::string_view text) {
+  const int file = ::open(path, O_WRONLY | O_CLOEXEC);
   if (file < 0) return false;
-  const bool done = ::write(file, score.data(), score.size()) == static_cast<ssize_t>(score.size());
+  const bool done = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   const int error = errno;
   ::close(file);
   errno = error;
   return done;
 }
+
+bool set_oom_score(const std::string& score) { return score.empty() || tell_kernel("/proc/self/oom_score_adj", score); }
+bool enter_cgroup(const std::string& processes) { return processes.empty() || tell_kernel(processes.c_str(), "0"); }
 
 bool set_limits(const Plan& plan) {
   const auto& confined = *plan.confined;
@@ -109,7 +113,9 @@ Step prepare(Plan& plan) {
     errno = ESRCH;
     if (::getppid() != plan.parent) return Step::parent;
   }
+  if (!enter_cgroup(plan.cgroup)) return Step::cgroup;
   if (!set_limits(plan)) return Step::limits;
+  if (!plan.mounts.apply()) return Step::mounts;
   if (!become(*plan.confined)) return Step::identity;
   if (plan.cwd && ::chdir(plan.cwd) != 0) return Step::directory;
   if (!place_descriptors(plan)) return Step::descriptors;
@@ -172,12 +178,19 @@ const char* hint(const Spawn& what, const Plan& plan) {
   return "";
 }
 
+std::string mount_keys(const Confinement& confined) {
+  if (confined.private_tmp.empty()) return "read_only";
+  return confined.read_only ? "private_tmp, read_only" : "private_tmp";
+}
+
 std::unexpected<Error> explain(const Spawn& what, const Plan& plan) {
   const std::string start = "cannot start " + what.argv[0];
   switch (plan.failed) {
     case Step::session: return fail_errno(start + ": new session", plan.error);
     case Step::parent: return fail_errno(start + ": parent is gone", plan.error);
+    case Step::cgroup: return fail_errno(start + ": cannot enter " + what.confined.cgroup, plan.error);
     case Step::limits: return fail_errno(start + ": cannot set its limits", plan.error);
+    case Step::mounts: return fail_errno(start + ": " + mount_keys(what.confined) + ": cannot make mounts of its own", plan.error);
     case Step::identity: return fail_errno(start + ": cannot become its user", plan.error);
     case Step::directory: return fail_errno(start + ": cannot enter " + what.cwd, plan.error);
     case Step::descriptors: return fail_errno(start + ": descriptors", plan.error);
@@ -223,6 +236,8 @@ Result<Process> spawn(const Spawn& what) {
   plan.parent_death_signal = what.parent_death_signal;
   plan.parent = ::getpid();
   plan.confined = &what.confined;
+  plan.mounts = Mounts(what.confined);
+  if (!what.confined.cgroup.empty()) plan.cgroup = what.confined.cgroup + "/cgroup.procs";
   if (what.confined.oom_score_adj) plan.oom_score = std::to_string(*what.confined.oom_score_adj);
 
   const Stack stack;
