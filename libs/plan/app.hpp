@@ -63,7 +63,7 @@ struct Request {
   std::uint64_t release = 0;  // rollback: which; 0: the previous one
   std::string requested_by;
   bool force = false;         // deploy: also of a lower version than the current
-  std::string known_etag;     // deploy: not, if its source still has this, as when known_release was deployed from it
+  std::string known_etag = {};  // deploy: not, if its source still has this, as when known_release was deployed from it
   std::uint64_t known_release = 0;
 };
 struct Fetched { std::string sha256; bool unchanged = false; };  // unchanged: the source has the known etag
@@ -82,7 +82,7 @@ struct Configured {};  // the configuration given in Context has changed
 struct Removed {};     // the app is no longer configured
 // A fleetd has come back: these run (id -> its Started), the others do not. `boot`: the machine was restarted, and these
 // apps are to be ready before this one is started.
-struct Recovered { std::map<std::string, Started> running; bool boot = false; std::vector<std::string> awaits; };
+struct Recovered { std::map<std::string, Started> running; bool boot = false; std::vector<std::string> awaits = {}; };
 struct Awaits { std::vector<std::string> apps; };  // of those that it awaited these are still not ready
 struct CannotRollBack { std::string why; };        // as due_rollback() says
 struct Tick {};
@@ -93,7 +93,7 @@ using Event = std::variant<Request, Fetched, FetchFailed, Started, Probed, Notif
 
 // ---- actions -------------------------------------------------------------------------------------------------------
 
-struct Fetch { std::string url, sha256; std::uint64_t release = 0; bool force = false; std::string known_etag; };
+struct Fetch { std::string url, sha256; std::uint64_t release = 0; bool force = false; std::string known_etag = {}; };
 struct CancelFetch {};
 struct DiscardRelease { std::uint64_t release = 0; };  // fetched, but not to be kept
 struct KeepRelease { std::uint64_t release = 0; };     // fetched and new: on record from now on

@@ -26,6 +26,7 @@ std::string to_text(const Action& action) {
                         [](const Forget& a) { return "forget " + a.instance; },
                         [](const Publish& a) { return "publish " + std::to_string(a.generation); },
                         [](const Report&) { return std::string(); },
+                        [](const Blame& a) { return "blame " + std::to_string(a.watch.deployment); },
                         [](const Finish& a) { return "finish " + std::string(name(a.rollout.outcome)); },
                     },
                     action);
@@ -108,8 +109,9 @@ void AppUnderTest::finish_rollout() {
   for (const auto& id : in(InstancePhase::stopping)) feed(Ended{id, "exited with code 0", 0, {}});
 }
 
-void AppUnderTest::come_back(const std::vector<std::string>& running, bool boot) {
+void AppUnderTest::come_back(const std::vector<std::string>& running, bool boot, std::vector<std::string> awaits) {
   Recovered recovered;
+  recovered.awaits = std::move(awaits);
   recovered.boot = boot;
   for (const auto& id : running) recovered.running[id] = Started{id, 4000, 77};
   feed(recovered);
@@ -161,6 +163,14 @@ std::vector<std::string> AppUnderTest::did() const {
 
 bool AppUnderTest::did(const std::string& line) const {
   return std::ranges::any_of(actions, [&](const Action& action) { return to_text(action) == line; });
+}
+
+const Report* AppUnderTest::told(ReportKind kind) const {
+  for (const auto& action : actions) {
+    const auto* report = std::get_if<Report>(&action);
+    if (report && report->kind == kind) return report;
+  }
+  return nullptr;
 }
 
 const Rollout* AppUnderTest::finished() const {

@@ -28,7 +28,7 @@ class AppUnderTest {
   void warm_up();                     // everything starts and passes
   void serve(const std::string& sha256);  // a whole deploy, until it is done
   void finish_rollout();              // everything drains, stops and is acknowledged
-  void come_back(const std::vector<std::string>& running, bool boot = false);
+  void come_back(const std::vector<std::string>& running, bool boot = false, std::vector<std::string> awaits = {});
   void come_back();                   // everything still runs
 
   const Instance* find(const std::string& id) const;
@@ -41,6 +41,7 @@ class AppUnderTest {
   bool did(const std::string& line) const;
   bool probed(const std::string& id) const { return did("probe " + id); }
   const Rollout* finished() const;  // by the last event
+  const Report* told(ReportKind kind) const;  // likewise; null: it did not tell
 
   AppConfig config;
   AppState state;

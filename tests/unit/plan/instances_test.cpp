@@ -18,7 +18,7 @@ struct Instances : testing::Test {
 TEST_F(Instances, LeaveRotationInTheStepThatTheyCrashIn) {
   app.serve("a");
   crash("shop-v1-1");
-  EXPECT_THAT(app.did(), ElementsAre("forget shop-v1-1", publishes()));
+  EXPECT_THAT(app.did(), ElementsAre("forget shop-v1-1", "blame 1", publishes()));
   EXPECT_THAT(app.routed(TargetState::ready), IsEmpty());
   EXPECT_EQ(health_of(app.state), "down");
 }

@@ -31,6 +31,8 @@ std::string to_text(const Event& event) {
       for (const auto& [id, started] : e.running) text += " " + id;
       return text;
     }
+    std::string operator()(const Awaits& e) const { return "awaits " + std::to_string(e.apps.size()); }
+    std::string operator()(const CannotRollBack&) const { return "cannot roll back"; }
     std::string operator()(const Tick&) const { return "tick"; }
   };
   return std::visit(Text{}, event);
@@ -60,6 +62,7 @@ World::World(std::uint64_t seed) : random_(seed) {
   config_.health.unhealthy = static_cast<std::uint32_t>(1 + up_to(2));
   config_.health.unhealthy_restart = milliseconds(chance(50) ? 0 : 3000);
   if (chance(20)) config_.health.kind = HealthKind::notify;
+  config_.deploy.rollback_on_crash = chance(30);
   now_ = milliseconds(chance(30) ? 0 : 100'000);
   rough_ = chance(40);
 }
@@ -90,6 +93,7 @@ void World::disturb() {
     case 5: return reconfigure();
     case 6: return feed(Abort{"bob"}, "somebody");
     case 7: return chance(10) ? feed(Removed{}, "somebody") : feed(Configured{}, "somebody");
+    case 8: return feed(Awaits{chance(50) ? std::vector<std::string>{"db"} : std::vector<std::string>{}}, "another app");
     default: break;
   }
   if (!state_.rollout || before_commit(state_.rollout->phase) || chance(50)) return ask();
@@ -112,6 +116,7 @@ void World::ask() {
     request.sha256 = "old";
     if (chance(30)) request.release = 1 + up_to(state_.next_release);
   }
+  if (const auto due = due_rollback(state_)) request = *due, request.sha256 = "old";
   const auto next = state_.next_release;
   if (!admit(state_, request, [next](std::uint64_t release) { return release < next; })) {
     // A request that is not admitted is not given to step() but for this: one that raced another, while one runs.
@@ -191,6 +196,7 @@ void World::come_back(bool boot) {
   if (chance(5)) alive_.clear();
   Recovered recovered;
   recovered.boot = boot;
+  if (boot && chance(50)) recovered.awaits = {"db", "mail"};
   for (const auto& id : alive_) recovered.running[id] = Started{id, 4000, 77};
   feed(recovered, "fleetd");
   if (config_.health.kind == HealthKind::notify) {

@@ -7,8 +7,9 @@
 namespace fleet::plan {
 namespace {
 
-bool has_deadline(InstancePhase phase, const HealthConfig& health) {
+bool has_deadline(InstancePhase phase, std::uint32_t crashes, const HealthConfig& health) {
   using enum InstancePhase;
+  if (phase == ready) return crashes > 0;
   if (phase == unhealthy) return health.unhealthy_restart.count() > 0;
   return phase == starting || phase == warming || phase == draining || phase == stopping || phase == backoff;
 }
@@ -40,7 +41,7 @@ void World::check_step(const AppState& before, const Event& event, const Step& n
   for (const auto& i : state_.instances) {
     must(ids.insert(i.id).second, "two instances with one id: " + i.id);
     must(i.phase != InstancePhase::gone, "one that is gone is kept: " + i.id);
-    must(has_deadline(i.phase, config_.health) == (i.deadline.count() > 0), "a phase without its deadline: " + i.id);
+    must(has_deadline(i.phase, i.crashes, config_.health) == (i.deadline.count() > 0), "a phase without its deadline: " + i.id);
     must(!i.candidate || state_.rollout, "a candidate without a rollout: " + i.id);
     must(!i.candidate || before_commit(state_.rollout->phase) || state_.rollout->phase == RolloutPhase::abort,
          "a candidate after the commit: " + i.id);
@@ -56,6 +57,8 @@ void World::check_step(const AppState& before, const Event& event, const Step& n
       (std::holds_alternative<Configured>(event) || before.rollout)) {
     must(places.size() == config_.instances, "not as many instances as configured");
   }
+  must(state_.awaits.empty() == (state_.start_by.count() == 0), "waits for others without an end");
+  must(!state_.watch.rollback_due || (state_.watch.previous != 0 && state_.watch.release == state_.current), "a rollback is due from nowhere");
   check_undisturbed(before, event);
   check_rollout(before);
   check_wake(next);
