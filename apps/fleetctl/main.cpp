@@ -57,6 +57,8 @@ void say_what_goes_on(Exit exit, Session& session) {
   const std::string why = exit == Exit::detached ? "detached" : "timeout reached";
   if (session.waits_for) {
     session.terminal.say(how_to_follow(why, session.waits_for->app, session.waits_for->id));
+  } else if (session.asked) {
+    session.terminal.say(why + " before fleetd had answered: it may be under way all the same · look: fleetctl status");
   } else if (exit == Exit::timeout) {
     session.terminal.say(why);
   }

@@ -114,6 +114,7 @@ class CommandLine {
     auto* deploy = verb("deploy", "deploy a build: fetch, start, wait until healthy, switch, drain", Verb::deploy);
     deploy->add_option("build", options_.build, "http, https or file URL, or a path")->required()->type_name("BUILD");
     deploy->add_option("--sha256", options_.sha256, "refuse an artifact of another digest")->type_name("HEX");
+    deploy->add_flag("--if-changed", options_.if_changed, "not, if the source is as when it was last deployed from");
     add_wait(deploy);
     auto* rollback = verb("rollback", "go back to the release before, or to RELEASE", Verb::rollback);
     number_.push_back(

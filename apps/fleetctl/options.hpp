@@ -40,6 +40,7 @@ struct Options {
   std::optional<std::string> app;
 
   std::string build, sha256;            // deploy; a local path is absolute already
+  bool if_changed = false;              // deploy
   std::optional<std::uint64_t> number;  // rollback: release; abort, follow: deployment
   bool wait = true;                     // deploy, rollback, restart
   std::chrono::milliseconds timeout{300000};

@@ -104,6 +104,18 @@ std::string instances_table(const AppView& app, milliseconds now, const Style& s
   return table(rows, style.colour);
 }
 
+// How often it crashed, why, and when it is started again.
+std::string crashes(const InstanceView& instance, milliseconds now, const Style& style) {
+  std::string out;
+  if (instance.crash_loop) {
+    out += ", " + coloured("crash loop", Colour::red, style.colour) + ": " + std::to_string(instance.crashes) + " in a row";
+  }
+  if (instance.crashes != 0 && !instance.trouble.empty()) out += ", last: " + printable(instance.trouble);
+  const auto start = instance.next_start ? parse_time(*instance.next_start) : std::nullopt;
+  if (start) out += ", started again in " + duration(std::max(*start - now, milliseconds(0)));
+  return out;
+}
+
 // What an operator would ask about: deployments under way, instances and workers that are not as they should be.
 std::string notes(const AppView& app, milliseconds now, const Style& style) {
   std::string out;
@@ -117,12 +129,21 @@ std::string notes(const AppView& app, milliseconds now, const Style& style) {
            duration(std::max(*until - now, milliseconds(0))) + " more at most · go on: fleetctl unhold --app " + app.name +
            "\n";
   }
+  if (!app.awaits.empty()) {
+    std::string others;
+    for (const auto& other : app.awaits) others += (others.empty() ? "" : ", ") + printable(other);
+    out += app.name + ": " + coloured("not started yet", Colour::yellow, style.colour) + ", waits for " + others + "\n";
+  }
+  if (!app.unstable.empty()) {
+    out += app.name + ": " + coloured("unstable", Colour::red, style.colour) + ": " + printable(app.unstable) +
+           " · go back: fleetctl rollback --app " + app.name + "\n";
+  }
   for (const auto& instance : app.instances) {
     const bool expected = instance.state == InstanceState::ready || app.deployment || !is_current(app, instance);
     if (expected) continue;
     out += printable(instance.id) + ": " + coloured(name(instance.state), colour_of(instance.state), style.colour) +
            " for " + elapsed(instance.since, now) +
-           (instance.restarts != 0 ? ", " + count(instance.restarts, "restart") : "") +
+           (instance.restarts != 0 ? ", " + count(instance.restarts, "restart") : "") + crashes(instance, now, style) +
            " · look: fleetctl logs --app " + app.name + "\n";
   }
   return out;
@@ -151,6 +172,13 @@ std::string notes(const api::CertificateView& certificate, milliseconds now, con
   return "";
 }
 
+std::string notes(const api::FallbackView& fallback, milliseconds now, const Style& style) {
+  std::string what = printable(fallback.program);
+  if (fallback.generation) what += (what.empty() ? "" : " and ") + ("the routes of generation " + std::to_string(*fallback.generation));
+  return "proxy: " + coloured("fallen back", Colour::red, style.colour) + " to " + what + " " + elapsed(fallback.since, now) +
+         " ago: " + printable(fallback.why) + " · try the new again: fleetctl proxy upgrade\n";
+}
+
 }  // namespace
 
 std::string status_text(const StatusView& status, const std::optional<std::string>& only, milliseconds now,
@@ -164,6 +192,7 @@ std::string status_text(const StatusView& status, const std::optional<std::strin
     below += notes(app, now, style);
   }
   for (const auto& worker : status.workers) below += notes(worker, style);
+  if (status.fallback) below += notes(*status.fallback, now, style);
   for (const auto& certificate : status.certificates) below += notes(certificate, now, style);
   if (rows.size() == 1) return out + "no apps are configured\n" + below;
   return out + "\n" + table(rows, style.colour) + (below.empty() || below.starts_with('\n') ? "" : "\n") + below;

@@ -6,6 +6,7 @@
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
 #include "ask.hpp"
+#include "doctor.hpp"
 #include "follow.hpp"
 #include "os/fd.hpp"
 #include "route_text.hpp"
@@ -68,7 +69,9 @@ Outcome change(Session& session, std::string what, std::string body) {
   auto app = co_await chosen_app(session);
   if (!app) co_return std::unexpected(app.error());
   std::string path = "/v1/apps/" + percent_encoded(*app) + what;
+  session.asked = true;
   auto accepted = co_await ask_for<api::AcceptedView>(session.client, "POST", std::move(path), std::move(body));
+  session.asked = false;
   if (!accepted) co_return std::unexpected(accepted.error());
   if (session.options.wait) {
     auto exit = co_await wait_for(session, *app, accepted->id);
@@ -86,6 +89,7 @@ Outcome deploy(Session& session) {
   api::DeployBody body;
   body.url = session.options.build;
   body.sha256 = session.options.sha256;
+  body.if_changed = session.options.if_changed;
   return change(session, "/deployments", json::write(body).dump());
 }
 
@@ -328,8 +332,8 @@ Outcome ask_verb(Session& session) {
     case Verb::proxy_upgrade: return proxy_upgrade(session);
     case Verb::upgrade: return upgrade(session);
     case Verb::shutdown: return shutdown(session);
-    case Verb::doctor:
-    case Verb::config_check: break;  // need no fleetd
+    case Verb::doctor: return examine(session);
+    case Verb::config_check: break;  // needs no fleetd
   }
   return {};
 }

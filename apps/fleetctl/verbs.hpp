@@ -21,6 +21,7 @@ struct Session {
     api::DeploymentId id = 0;
   };
   std::optional<Waiting> waits_for;
+  bool asked = false;  // for a change, and not answered yet: it may be under way
 };
 
 net::Task<Exit> run_verb(Session& session);

@@ -11,8 +11,10 @@
 #include <cstdlib>
 #include <random>
 
+#include "cgroups.hpp"
 #include "child.hpp"
 #include "config/load.hpp"
+#include "log_archive.hpp"
 #include "logs.hpp"
 #include "os/process.hpp"
 #include "views.hpp"
@@ -87,6 +89,7 @@ net::Task<Result<>> Daemon::come_up() {
   listeners_.drop_others(config_.proxy);
   listeners_.keep_with_systemd();
 
+  end_what_was_left(found);
   if (store_.is_new()) CO_TRYV(executor_->rebuild(found, workers_.highest_generation()));
   CO_TRY(const auto last_boot, store_.get("boot_id"));
   executor_->recover(found, last_boot != os::boot_id() ? Since::reboot : nothing_runs ? Since::standstill : Since::away);
@@ -97,6 +100,7 @@ net::Task<Result<>> Daemon::come_up() {
   workers_.set_settings(settings());
   workers_.begin(config_.proxy.workers, keyring_.begin(config_, workers_.take_held_keys()), executor_->table());
   tasks_.spawn(keyring_.keep_current());
+  tasks_.spawn(keep_logs_compressed(io_, paths_, [this]() -> const Config& { return config_; }));
 
   CO_TRYV(server_.open(paths_.api_socket(), std::move(former_api)));
   paths_.share_api_socket();
@@ -174,6 +178,19 @@ os::Fd Daemon::take_up(NamedFds handed_down) {
   return api;
 }
 
+// What is in cgroups though neither a shim nor a worker of that name is there, nor an instance that has lost its shim.
+void Daemon::end_what_was_left(const std::map<std::string, FoundShim>& found) {
+  std::set<std::string> known;
+  for (const auto& id : workers_found(paths_)) known.insert(id);
+  for (const auto& [id, shim] : found) known.insert(id);
+  for (const auto* app : executor_->apps()) {
+    for (const auto& instance : app->state.instances) {
+      if (alive(instance)) known.insert(instance.id);
+    }
+  }
+  end_other_cgroups(io_, tasks_, paths_, known);
+}
+
 // ---- going ---------------------------------------------------------------------------------------------------------
 
 net::Task<> Daemon::obey_signals() {
@@ -220,6 +237,7 @@ net::Task<> Daemon::leave(bool stop_apps) {
   }
   server_.close();
   ::unlink(paths_.api_socket().c_str());
+  if (stop_apps && !paths_.cgroups.empty()) (void)os::remove_cgroup(paths_.cgroups);
   // Whatever instant fleetd dies at, the next one takes over from what is saved and what runs. So there is nothing to
   // unwind, and unwinding would hang up on processes that are to go on.
   std::_Exit(0);
@@ -245,6 +263,8 @@ api::StatusView Daemon::status() {
     shown.path = app->config.path;
     shown.wanted = app->config.instances;
     if (app->state.held_until.count() > 0) shown.held_until = executor_->at(app->state.held_until);
+    shown.awaits = app->state.awaits;
+    shown.unstable = app->state.watch.unstable;
     if (const auto releases = executor_->releases(app->state.name)) {
       for (const auto& release : *releases) {
         if (release.number == app->state.current) shown.release_url = release.url;
@@ -255,8 +275,9 @@ api::StatusView Daemon::status() {
       if (running != app->running.end()) shown.deployment = running->second.view;
     }
     for (const auto& instance : app->state.instances) {
-      shown.instances.push_back(
+      auto& one = shown.instances.emplace_back(
           show_instance(instance, workers_.in_flight(instance.id), executor_->since(instance.since)));
+      if (instance.phase == plan::InstancePhase::backoff) one.next_start = executor_->since(instance.deadline);
     }
   }
   return view;
@@ -304,6 +325,7 @@ Result<api::DeploymentId> Daemon::deploy(const std::string& app, api::DeployRequ
   wanted.url = std::move(request.url);
   wanted.sha256 = std::move(request.sha256);
   wanted.requested_by = std::move(request.requested_by);
+  if (request.if_changed) TRYV(executor_->know_source(app, wanted));
   return executor_->request(app, std::move(wanted));
 }
 

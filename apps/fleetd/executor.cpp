@@ -129,28 +129,35 @@ net::Task<> Executor::wait_settled() {
 net::Task<> Executor::stop_all() {
   closing_ = true;
   settled_.cancel();
-  std::vector<plan::Instance> all;
+  std::vector<AppConfig> all;
   for (const auto& [name, app] : apps_) {
     app->fetcher->cancel();
-    for (const auto& instance : app->state.instances) {
-      instances_.stop(instance.id, stop_signal(app->config), app->config.drain.stop_timeout);
-    }
+    all.push_back(app->config);
   }
-  co_await instances_.wait_ended();
+  for (const auto& row : plan::stop_order(all)) {
+    for (const auto& name : row) {
+      const auto& app = *find(name);
+      for (const auto& instance : app.state.instances) {
+        instances_.stop(instance.id, stop_signal(app.config), app.config.drain.stop_timeout);
+      }
+    }
+    co_await instances_.wait_ended({row.begin(), row.end()});
+  }
 }
 
 // ---- requests ------------------------------------------------------------------------------------------------------
 
-Result<api::DeploymentId> Executor::request(const std::string& name, plan::Request request) {
-  App* app = find(name);
-  if (!app || !app->configured) return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
-  if (closing_) return fail(ErrorKind::unreachable, "fleetd is shutting down");
-  TRYV(plan::admit(app->state, request, [&](std::uint64_t release) { return release_kept(name, release); }));
-  request.deployment = next_deployment_;
+// As it may be given to the planner: with its number, and what is known of the release.
+Result<plan::Request> Executor::admitted(App& app, plan::Request request) {
+  const auto& name = app.state.name;
+  if (!app.configured) return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
+  auto may = plan::admit(app.state, request, [&](std::uint64_t release) { return release_kept(name, release); });
+  if (!may && may.error().kind == ErrorKind::busy) may.error().text += ", since " + since(app.state.rollout->began);
+  TRYV(std::move(may));
   if (request.kind != plan::RolloutKind::deploy) {
-    const auto target = request.kind == plan::RolloutKind::restart ? app->state.current
+    const auto target = request.kind == plan::RolloutKind::restart ? app.state.current
                         : request.release != 0                     ? request.release
-                                                                   : app->state.previous;
+                                                                   : app.state.previous;
     TRY(const auto releases, world_.store.releases(name));
     const auto known = std::ranges::find(releases, target, &Release::number);
     if (known != releases.end()) {
@@ -158,15 +165,23 @@ Result<api::DeploymentId> Executor::request(const std::string& name, plan::Reque
       request.url = known->url;
     }
   }
-  ++next_deployment_;
+  request.deployment = next_deployment_++;
   spdlog::info("deployment asked for id={} app={} kind={} by=\"{}\"", request.deployment, name, fleet::name(request.kind),
                request.requested_by);
+  world_.tasks.spawn(begin_receipt(name, request.deployment));
+  return request;
+}
+
+Result<api::DeploymentId> Executor::request(const std::string& name, plan::Request asked) {
+  App* app = find(name);
+  if (!app) return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
+  if (closing_) return fail(ErrorKind::unreachable, "fleetd is shutting down");
+  TRY(const auto request, admitted(*app, std::move(asked)));
   working_ = true;
   auto done = process(*app, request);
   working_ = false;
   work();
   if (!done) return std::unexpected(std::move(done.error()).in("cannot record the deployment"));
-  world_.tasks.spawn(begin_receipt(name, request.deployment));
   return request.deployment;
 }
 
@@ -238,7 +253,7 @@ void Executor::feed(const std::string& app, plan::Event event) {
 void Executor::work() {
   if (working_ || (retry_at_ && std::chrono::steady_clock::now() < *retry_at_)) return;
   working_ = true;
-  while (!queue_.empty()) {
+  while (!queue_.empty() || follow_up()) {
     auto [name, event] = std::move(queue_.front());
     queue_.pop_front();
     App* app = find(name);
@@ -254,6 +269,37 @@ void Executor::work() {
     if (std::exchange(retry_at_, std::nullopt)) spdlog::warn("saving works again");
   }
   working_ = false;
+}
+
+// What one app's state means for another, and what an app's own calls for. Whether there is something to do.
+bool Executor::follow_up() {
+  if (!recovered_ || closing_) return false;
+  for (auto& [name, app] : apps_) {
+    if (!app->state.awaits.empty()) {
+      auto left = unready(app->state.awaits);
+      if (left != app->state.awaits) queue_.emplace_back(name, plan::Awaits{std::move(left)});
+    }
+    const bool idle = app->configured && !app->state.rollout && app->state.current != 0;
+    if (idle && instances_.wants_successors(name)) {
+      auto restart = admitted(*app, {.kind = plan::RolloutKind::restart, .requested_by = "fleetd"});
+      if (restart) queue_.emplace_back(name, std::move(*restart));
+    }
+    const auto due = plan::due_rollback(app->state);
+    if (!due) continue;
+    auto request = admitted(*app, *due);
+    if (request) queue_.emplace_back(name, std::move(*request));
+    else if (request.error().kind != ErrorKind::busy) queue_.emplace_back(name, plan::CannotRollBack{request.error().text});
+  }
+  return !queue_.empty();
+}
+
+std::vector<std::string> Executor::unready(const std::vector<std::string>& apps) const {
+  std::vector<std::string> left;
+  for (const auto& name : apps) {
+    const auto found = apps_.find(name);
+    if (found != apps_.end() && found->second->configured && !plan::lets_others_start(found->second->state)) left.push_back(name);
+  }
+  return left;
 }
 
 Result<> Executor::process(App& app, const plan::Event& event) {
@@ -293,6 +339,9 @@ Result<> Executor::save(App& app, const plan::Step& step, std::uint64_t generati
   }
   std::optional<DeploymentRecord> running;
   if (step.state.rollout) running = record_of(app, *step.state.rollout, step.state);
+  for (const auto& action : step.actions) {
+    if (const auto* blame = std::get_if<plan::Blame>(&action)) TRYV(count_against(blame->watch, running, over));
+  }
   const auto health = std::string(plan::health_of(step.state));
   if (health != app.health) events.push_back(health_event(app.state.name, health));
   const auto first_event = world_.events.last_seq() + 1;
@@ -304,19 +353,7 @@ Result<> Executor::save(App& app, const plan::Step& step, std::uint64_t generati
     TRYV(world_.store.put("clock_ms", std::to_string(clock_.now().count())));
     if (running) TRYV(world_.store.put_deployment(*running));
     for (const auto& record : over) TRYV(world_.store.put_deployment(record));
-    for (const auto& action : step.actions) {
-      if (const auto* keep = std::get_if<plan::KeepRelease>(&action)) {
-        Release release;
-        release.app = app.state.name;
-        release.number = keep->release;
-        release.url = step.state.rollout ? api::public_url(step.state.rollout->url) : "";
-        release.sha256 = app.fetched.sha256;
-        release.format = app.fetched.format;
-        release.bytes = app.fetched.unpacked_bytes;
-        release.created_at = wall_time();
-        TRYV(world_.store.put_release(release));
-      }
-    }
+    TRYV(save_releases(app, step));
     for (std::size_t i = 0; i < events.size(); ++i) {
       events[i].seq = first_event + i;  // as publish() will number them
       TRYV(world_.store.put_event(events[i]));
@@ -453,6 +490,8 @@ void Executor::do_action(App& app, const plan::Fetch& fetch) {
   job.url = fetch.url;
   job.sha256 = fetch.sha256;
   job.destination = world_.paths.release(app.state.name, fetch.release);
+  job.known_etag = fetch.known_etag;
+  app.fetched = {};
   const auto name = app.state.name;
   app.fetcher->start(
       std::move(job),
@@ -470,7 +509,7 @@ void Executor::do_action(App& app, const plan::Fetch& fetch) {
         if (!mine) return;
         if (!done) return feed(name, plan::FetchFailed{done.error().kind, done.error().text});
         mine->fetched = *done;
-        feed(name, plan::Fetched{done->sha256});
+        feed(name, plan::Fetched{done->sha256, done->unchanged});
       });
 }
 

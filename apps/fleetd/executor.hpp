@@ -58,7 +58,10 @@ class Executor {
   void recover(std::map<std::string, FoundShim>& found, Since since);
   void sweep(const std::string& id, FoundShim found);
 
+  // busy: text says who, since when and how to go on.
   Result<api::DeploymentId> request(const std::string& app, plan::Request request);
+  // Adds what is known of the last deploy from the request's URL that succeeded, if there was one.
+  Result<> know_source(const std::string& app, plan::Request& request);
   Result<> abort(api::DeploymentId id, const std::string& requested_by);
   // Until when the app's requests wait on purpose; 0 ms: they go on. Answers when every worker does so.
   net::Task<Result<>> hold(std::string app, milliseconds at_most, std::string requested_by);
@@ -89,15 +92,22 @@ class Executor {
   explicit Executor(World world);
   void feed(const std::string& app, plan::Event event);
   void work();
+  bool follow_up();
+  Result<plan::Request> admitted(App& app, plan::Request request);
+  std::vector<std::string> unready(const std::vector<std::string>& apps) const;
   Result<> process(App& app, const plan::Event& event);
   Result<> save(App& app, const plan::Step& step, std::uint64_t generation);
   void perform(App& app, const plan::Action& action);
   void do_action(App& app, const plan::Fetch& fetch);
+  Result<> save_releases(const App& app, const plan::Step& step);
+  Result<> note_deployed(const App& app, const plan::Rollout& rollout);
   void start(App& app, const plan::Instance& instance);
   std::uint64_t cut_off(const plan::AppState& before, const plan::AppState& next) const;
   DeploymentRecord record_of(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const;
   DeploymentRecord finished(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const;
-  void remove_stale_sockets() const;
+  Result<> count_against(const plan::Watch& watch, std::optional<DeploymentRecord>& running,
+                         std::vector<DeploymentRecord>& over);
+  void remove_stale_files() const;
   void give_addresses(const App& app, plan::AppState& state);
   void note_current(const plan::AppState& before, const plan::AppState& now) const;
   void schedule(App& app, std::optional<milliseconds> wake_at);

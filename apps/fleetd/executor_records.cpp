@@ -1,6 +1,9 @@
 // Deployments on record, and their receipts.
+#include <openssl/sha.h>
+
 #include <algorithm>
 
+#include "api/public_url.hpp"
 #include "executor.hpp"
 #include "logs.hpp"
 #include "views.hpp"
@@ -14,6 +17,14 @@ Totals minus(const Totals& now, const api::Receipt& then) {
   const auto less = [](std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; };
   return {less(now.requests, then.requests), less(now.failed, then.failed),
           less(now.client_aborted, then.client_aborted), less(now.retried, then.retried), less(now.held, then.held)};
+}
+
+std::string sha256(const std::string& text) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
+  std::string hex;
+  for (const unsigned byte : digest) hex += "0123456789abcdef"[byte >> 4], hex += "0123456789abcdef"[byte & 15];
+  return hex;
 }
 
 void put(api::Receipt& receipt, const Totals& totals) {
@@ -85,6 +96,69 @@ DeploymentRecord Executor::finished(const App& app, const plan::Rollout& rollout
     view.error->log_tail = last_lines(world_.paths, app.state.name, rollout.failed_instance, kFailureLines);
   }
   return record;
+}
+
+Result<> Executor::count_against(const plan::Watch& watch, std::optional<DeploymentRecord>& running,
+                                 std::vector<DeploymentRecord>& over) {
+  DeploymentRecord* record = running && running->view.id == watch.deployment ? &*running : nullptr;
+  for (auto& one : over) {
+    if (one.view.id == watch.deployment) record = &one;
+  }
+  if (!record) {
+    TRY(auto kept, world_.store.deployment(watch.deployment));
+    if (!kept) return {};
+    record = &over.emplace_back(std::move(*kept));
+  }
+  record->view.crashes = watch.crashes;
+  record->view.unstable = watch.unstable;
+  return {};
+}
+
+Result<> Executor::save_releases(const App& app, const plan::Step& step) {
+  for (const auto& action : step.actions) {
+    if (const auto* keep = std::get_if<plan::KeepRelease>(&action)) {
+      Release release;
+      release.app = app.state.name;
+      release.number = keep->release;
+      release.url = step.state.rollout ? api::public_url(step.state.rollout->url) : "";
+      release.source = step.state.rollout ? sha256(step.state.rollout->url) : "";
+      release.sha256 = app.fetched.sha256;
+      release.format = app.fetched.format;
+      release.bytes = app.fetched.unpacked_bytes;
+      release.created_at = wall_time();
+      release.etag = app.fetched.etag;
+      TRYV(world_.store.put_release(release));
+    } else if (const auto* finish = std::get_if<plan::Finish>(&action)) {
+      TRYV(note_deployed(app, finish->rollout));
+    }
+  }
+  return {};
+}
+
+// A deploy that has come to its end, or that found there what runs already: its source need not be fetched again.
+Result<> Executor::note_deployed(const App& app, const plan::Rollout& rollout) {
+  if (rollout.kind != plan::RolloutKind::deploy) return {};
+  const bool same = rollout.outcome == plan::Outcome::already_current && !app.fetched.etag.empty();
+  if (rollout.outcome != plan::Outcome::changed && !same) return {};
+  TRY(auto releases, world_.store.releases(app.state.name));
+  const auto found = std::ranges::find(releases, rollout.release, &Release::number);
+  if (found == releases.end()) return {};
+  if (same) found->source = sha256(rollout.url), found->etag = app.fetched.etag;
+  found->deployed = true;
+  return world_.store.put_release(*found);
+}
+
+Result<> Executor::know_source(const std::string& name, plan::Request& request) {
+  TRY(const auto releases, world_.store.releases(name));
+  const auto source = sha256(request.url);
+  for (const auto& release : releases) {  // newest first
+    if (!release.deployed || release.source != source) continue;
+    if (release.etag.empty() || (!request.sha256.empty() && request.sha256 != release.sha256)) return {};
+    request.known_etag = release.etag;
+    request.known_release = release.number;
+    return {};
+  }
+  return {};
 }
 
 Result<api::DeploymentView> Executor::deployment(api::DeploymentId id) {

@@ -3,9 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
+#include "cgroups.hpp"
 #include "executor.hpp"
+#include "os/dirs.hpp"
 #include "rebuild.hpp"
 
 namespace fleet {
@@ -49,10 +52,18 @@ Result<> Executor::rebuild(const std::map<std::string, FoundShim>& found, std::u
 
 void Executor::recover(std::map<std::string, FoundShim>& found, Since since) {
   working_ = true;
+  const auto has_release = [this](const std::string& name) {
+    const auto* other = find(name);
+    return other && other->configured && other->state.current != 0;
+  };
+  const auto shims = shims_found(world_.paths);  // of those that are not `found`, some that do not answer
+  const auto has_shim = [&](const std::string& id) { return std::ranges::find(shims, id) != shims.end(); };
   for (auto& [name, app] : apps_) {
     plan::Recovered recovered;
     recovered.boot = since != Since::away;
+    if (recovered.boot) std::ranges::copy_if(app->config.depends_on, std::back_inserter(recovered.awaits), has_release);
     std::vector<std::pair<plan::Instance, FoundShim>> adopted;
+    std::vector<plan::Instance> orphans;
     for (const auto& instance : app->state.instances) {
       const auto shim = found.find(instance.id);
       const bool ran = shim != found.end() && shim->second.status.state != wire::ShimState::empty;
@@ -61,6 +72,9 @@ void Executor::recover(std::map<std::string, FoundShim>& found, Since since) {
         recovered.running[instance.id] = plan::Started{instance.id, status.pid, status.start_time};
         adopted.emplace_back(instance, std::move(shim->second));
         found.erase(shim);
+      } else if (since != Since::reboot && shim == found.end() && alive(instance) && !has_shim(instance.id)) {
+        recovered.running[instance.id] = plan::Started{instance.id, instance.pid, instance.start_time};
+        orphans.push_back(instance);
       } else if (since != Since::reboot) {
         kill_orphan(instance.id, instance.pid, instance.start_time);
       }
@@ -69,14 +83,16 @@ void Executor::recover(std::map<std::string, FoundShim>& found, Since since) {
     if (!app->configured) queue_.emplace_back(name, plan::Removed{});
     queue_.emplace_back(name, std::move(recovered));
     for (auto& [instance, shim] : adopted) {
+      limit_again(world_.paths, instance.id, app->config.run);
       instances_.adopt(name, instance, std::move(shim.shim), shim.status);
     }
+    for (const auto& orphan : orphans) instances_.adopt_orphan(name, orphan);
   }
   working_ = false;
   recovered_ = true;
   work();
   wake_.cancel();
-  remove_stale_sockets();
+  remove_stale_files();
   for (auto& [name, app] : apps_) {
     std::erase_if(app->running, [&](const auto& entry) {
       const auto& rollout = app->state.rollout;
@@ -85,11 +101,15 @@ void Executor::recover(std::map<std::string, FoundShim>& found, Since since) {
   }
 }
 
-// Sockets of instances that are on no record.
-void Executor::remove_stale_sockets() const {
+// Sockets and temporary files of instances that are on no record.
+void Executor::remove_stale_files() const {
   std::set<std::string> known;
   for (const auto& [name, app] : apps_) {
-    for (const auto& instance : app->state.instances) known.insert(instance.socket);
+    for (const auto& instance : app->state.instances) known.insert({instance.socket, world_.paths.private_tmp(instance.id)});
+  }
+  for (const auto& folder : private_tmps_found(world_.paths)) {
+    if (known.contains(folder)) continue;
+    if (auto removed = os::remove_tree(folder); !removed) spdlog::warn("{}", removed.error().text);
   }
   for (const auto& socket : http_sockets_found(world_.paths)) {
     if (!known.contains(socket)) ::unlink(socket.c_str());

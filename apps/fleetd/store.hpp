@@ -28,7 +28,10 @@ struct Release {
   std::uint64_t bytes = 0;  // unpacked
   bool retained = true;
   std::string version, signed_by;  // as wire::FetchDone's
-  FLEET_FIELDS(Release, app, number, url, sha256, format, created_at, bytes, retained, version, signed_by)
+  std::string source, etag;        // whence it came last: the URL's digest, and what was told of it; empty: nothing
+  bool deployed = false;           // it was switched to
+  FLEET_FIELDS(Release, app, number, url, sha256, format, created_at, bytes, retained, version, signed_by, source,
+               etag, deployed)
 };
 
 class Store {

@@ -120,6 +120,9 @@ api::InstanceView show_instance(const plan::Instance& instance, std::uint32_t in
   view.in_flight = in_flight;
   view.restarts = instance.restarts;
   view.since = std::move(since);
+  view.crashes = instance.crashes;
+  view.crash_loop = instance.crashes >= plan::kCrashLoop;
+  view.trouble = instance.trouble;
   return view;
 }
 

@@ -16,6 +16,7 @@ namespace fleet::api {
 struct DeployRequest {
   std::string url, sha256;   // sha256: 64 lower-case hex digits, or empty; url: not empty, no control characters
   std::string requested_by;  // "uid 1000", "token"
+  bool if_changed = false;   // not, if the source is as it was when it was last deployed from
 };
 
 struct LogQuery {

@@ -28,7 +28,7 @@ Result<DeployRequest> checked(DeployBody body, std::string requested_by) {
   std::ranges::transform(body.sha256, body.sha256.begin(), [](unsigned char c) { return std::tolower(c); });
   const bool hex = std::ranges::all_of(body.sha256, [](unsigned char c) { return std::isxdigit(c); });
   if (!body.sha256.empty() && (body.sha256.size() != 64 || !hex)) return wrong("sha256: not 64 hex digits");
-  return DeployRequest{std::move(body.url), std::move(body.sha256), std::move(requested_by)};
+  return DeployRequest{std::move(body.url), std::move(body.sha256), std::move(requested_by), body.if_changed};
 }
 
 Response accepted(DeploymentId id) { return answer_with(AcceptedView{id}, 202); }

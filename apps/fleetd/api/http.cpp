@@ -68,14 +68,15 @@ unsigned status_of(ErrorKind kind) {
   return 500;
 }
 
-Response problem(const Error& error, std::optional<std::uint64_t> deployment, unsigned status) {
+Response problem(const Error& error, const std::optional<BusyView>& busy, unsigned status) {
   Problem document;
   document.type = "urn:fleet:problem:" + std::string(name(error.kind));
   document.title = title_of(error.kind);
   document.status = status != 0 ? status : status_of(error.kind);
   document.detail = error.text;
   document.kind = error.kind;
-  document.deployment = deployment;
+  if (busy) document.deployment = busy->deployment;
+  document.busy = busy;
   Response response = answer_with(document, document.status);
   response.content_type = "application/problem+json";
   response.challenge = document.status == 401;

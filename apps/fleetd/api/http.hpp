@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/views.hpp"
 #include "core/json.hpp"
 #include "net/task.hpp"
 
@@ -64,7 +65,7 @@ Response answer_with(const View& view, unsigned status = 200) {
 }
 
 // An RFC 9457 document; the status by the error's kind unless given.
-Response problem(const Error& error, std::optional<std::uint64_t> deployment = {}, unsigned status = 0);
+Response problem(const Error& error, const std::optional<BusyView>& busy = {}, unsigned status = 0);
 unsigned status_of(ErrorKind kind);
 
 // Strict: depth up to 32, no repeated keys, UTF-8.

@@ -101,10 +101,12 @@ Admission find_route(Request& head, const Segments& segments) {
   return refused;
 }
 
-std::optional<DeploymentId> running_deployment(Backend& backend, const std::string& app) {
+std::optional<BusyView> in_the_way(Backend& backend, const std::string& app) {
   const StatusView status = backend.status();
   for (const auto& view : status.apps) {
-    if (view.name == app && view.deployment) return view.deployment->id;
+    if (view.name != app || !view.deployment) continue;
+    const auto& running = *view.deployment;
+    return BusyView{running.id, running.kind, running.phase, running.requested_by, running.started_at};
   }
   return std::nullopt;
 }
@@ -139,9 +141,9 @@ net::Task<Response> answer(Backend& backend, const Route& route, Request request
   const std::string app_name = app == request.params.end() ? "" : app->second;
   auto result = co_await route.handler(backend, std::move(request));
   if (result) co_return std::move(*result);
-  std::optional<DeploymentId> running;
-  if (result.error().kind == ErrorKind::busy) running = running_deployment(backend, app_name);
-  co_return problem(result.error(), running);
+  std::optional<BusyView> busy;
+  if (result.error().kind == ErrorKind::busy) busy = in_the_way(backend, app_name);
+  co_return problem(result.error(), busy);
 }
 
 }  // namespace fleet::api

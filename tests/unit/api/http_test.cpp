@@ -52,12 +52,14 @@ TEST(Query, TakesNumbersAndFlagsAndNothingElse) {
 }
 
 TEST(Problem, SaysStatusKindAndTheRunningDeployment) {
-  const Response response = problem({ErrorKind::busy, "shop: deployment 7 is under way"}, 7);
+  const Response response = problem({ErrorKind::busy, "shop: deployment 7 is under way"},
+                                    BusyView{7, DeploymentKind::deploy, Phase::warm, "uid 1000", "2026-11-23T09:00:00.000Z"});
   EXPECT_EQ(response.status, 409u);
   EXPECT_EQ(response.content_type, "application/problem+json");
   EXPECT_EQ(response.body,
             R"({"type":"urn:fleet:problem:busy","title":"another deployment of this app is under way","status":409,)"
-            R"("detail":"shop: deployment 7 is under way","kind":"busy","deployment":7})"
+            R"("detail":"shop: deployment 7 is under way","kind":"busy","deployment":7,"busy":{"deployment":7,"kind":"deploy",)"
+            R"("phase":"warm","requested_by":"uid 1000","since":"2026-11-23T09:00:00.000Z"}})"
             "\n");
 }
 
