@@ -1,7 +1,6 @@
 #include "log_archive.hpp"
 
 #include <fcntl.h>
-#include <linux/ioprio.h>
 #include <sched.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
@@ -24,7 +23,7 @@
 #include "os/fd.hpp"
 #include "os/process.hpp"
 #include "plan/instance.hpp"
-#include "views.hpp"
+#include "clock.hpp"
 
 namespace fleet {
 namespace {
@@ -78,7 +77,8 @@ void be_idle() {
   ::setpriority(PRIO_PROCESS, 0, 19);
   const sched_param none{};
   ::sched_setscheduler(0, SCHED_IDLE, &none);
-  ::syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+  constexpr int kOfProcess = 1, kIdle = 3 << 13;  // ioprio_set(2), which has no header that agrees with others
+  ::syscall(SYS_ioprio_set, kOfProcess, 0, kIdle);
 }
 
 Result<> compress(const os::Fd& from, const os::Fd& to, const std::string& name) {
