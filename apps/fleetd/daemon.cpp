@@ -100,6 +100,7 @@ net::Task<Result<>> Daemon::come_up() {
   workers_.set_settings(settings());
   workers_.begin(config_.proxy.workers, keyring_.begin(config_, workers_.take_held_keys()), executor_->table());
   tasks_.spawn(keyring_.keep_current());
+  tasks_.spawn(poller_.run(*executor_));
   tasks_.spawn(keep_logs_compressed(io_, paths_, [this]() -> const Config& { return config_; }));
 
   CO_TRYV(server_.open(paths_.api_socket(), std::move(former_api)));
@@ -253,6 +254,7 @@ api::StatusView Daemon::status() {
   view.started_at = started_at_;
   view.workers = workers_.view();
   view.certificates = keyring_.view();
+  view.fallback = workers_.fallback();
   view.config = config_file_;
   for (const auto* app : executor_->apps()) {
     auto& shown = view.apps.emplace_back();
@@ -300,6 +302,8 @@ Result<api::ReleasesView> Daemon::releases(const std::string& name) {
     shown.created_at = release.created_at;
     shown.current = release.number == app->state.current;
     shown.retained = release.retained;
+    shown.version = release.version;
+    shown.signed_by = release.signed_by;
     view.releases.push_back(std::move(shown));
   }
   return view;
@@ -325,6 +329,12 @@ Result<api::DeploymentId> Daemon::deploy(const std::string& app, api::DeployRequ
   wanted.url = std::move(request.url);
   wanted.sha256 = std::move(request.sha256);
   wanted.requested_by = std::move(request.requested_by);
+  wanted.force = request.force;
+  if (request.latest) {
+    const auto* known = executor_->app(app);
+    if (known) wanted.url = known->config.fetch.source;
+    if (known && wanted.url.empty()) return fail(ErrorKind::usage, "app \"" + app + "\" has no source to deploy the latest build of");
+  }
   if (request.if_changed) TRYV(executor_->know_source(app, wanted));
   return executor_->request(app, std::move(wanted));
 }

@@ -12,6 +12,7 @@
 #include "listeners.hpp"
 #include "net/task_group.hpp"
 #include "paths.hpp"
+#include "poller.hpp"
 #include "route_check.hpp"
 #include "store.hpp"
 #include "takeover.hpp"
@@ -56,6 +57,7 @@ class Daemon final : public api::Backend {
 
  private:
   net::Task<std::map<std::string, FoundShim>> find_shims();
+  void end_what_was_left(const std::map<std::string, FoundShim>& found);
   net::Task<> adopt_workers(std::map<std::string, FoundShim>& found);
   void keep_figures(const KeptFigures& kept);
   void restore_figures();
@@ -75,6 +77,7 @@ class Daemon final : public api::Backend {
   api::EventLog events_;
   Listeners listeners_;
   std::unique_ptr<Executor> executor_;
+  Poller poller_{io_, tasks_, paths_, store_};
   Workers workers_;
   Keyring keyring_;
   api::Server server_;

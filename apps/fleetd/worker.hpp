@@ -28,6 +28,12 @@ struct Workers::Worker {
   bool stats_asked = false;
   std::uint32_t keys_sent = 0, keys_acked = 0;  // over this link
   wire::KeysAck keys_answer;                    // the last
+  os::Fd program;            // what it was started from, until that is known to serve
+  WorkerBasis basis;         // generation: of the table last sent
+  bool is_copy = false;      // it was started from the copy of the program
+  bool crashed = false;      // ended, not well, and not by SIGKILL, which others send
+  bool overdue = false;      // was killed, as it took too long to come up
+  bool faulted = false;      // and that was noted
 
   void kill() {
     if (shim) shim->stop(SIGKILL, milliseconds(0));

@@ -19,6 +19,7 @@ constexpr auto kAckPatience = 5s;  // a worker that does not take a table in thi
 
 void Workers::publish(const RouteTable& table) {
   table_ = table;
+  last_good_.retry_table();
   std::set<std::string> apps;
   for (const auto& route : table_.routes) apps.insert(route.app);
   access_logs_.keep_only(apps);
@@ -39,11 +40,11 @@ void Workers::set_settings(ProxySettings settings) {
 
 void Workers::send_table(Worker& worker) {
   wire::Table message;
-  message.table = table_;
+  message.table = table_for(worker);
   message.settings = settings_;
   std::vector<int> fds;
   std::vector<std::string> others;
-  for (const auto& route : table_.routes) {
+  for (const auto& route : message.table.routes) {
     if (route.access_log == AccessLog::off) continue;
     if (fds.size() >= wire::kMaxFds) {
       others.push_back(route.app);
@@ -54,6 +55,7 @@ void Workers::send_table(Worker& worker) {
   }
   send_logs(worker, others);  // before the table by which they are written to
   worker.table_sent = std::chrono::steady_clock::now();
+  worker.basis.generation = message.table.generation;
   worker.link->send(message, fds);
 }
 
@@ -64,7 +66,7 @@ net::Task<> Workers::watch_acks() {
     net::Timer timer(io_, 1s);
     if (std::get<0>(co_await timer.async_wait(net::use_result))) break;
     for (const auto& worker : all_) {
-      if (!worker->live || worker->acked >= table_.generation) continue;
+      if (!worker->live || worker->acked >= worker->basis.generation) continue;
       if (std::chrono::steady_clock::now() - worker->table_sent < kAckPatience) continue;
       spdlog::error("worker does not take the table, replacing it id={} acked={} generation={}", worker->id, worker->acked,
                     table_.generation);

@@ -1,11 +1,13 @@
 #include "worker.hpp"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 
+#include "cgroups.hpp"
 #include "clock.hpp"
 #include "os/process.hpp"
 #include "os/unix_socket.hpp"
@@ -34,7 +36,7 @@ std::string new_worker_id(std::uint32_t slot) {
 }  // namespace
 
 Workers::Workers(net::asio::io_context& io, net::TaskGroup& tasks, const Paths& paths, Listeners& listeners, Events events)
-    : io_(io), tasks_(tasks), paths_(paths), listeners_(listeners), events_(std::move(events)), access_logs_(paths), changed_(io) {
+    : io_(io), tasks_(tasks), paths_(paths), listeners_(listeners), events_(std::move(events)), copy_(paths.state + "/proxy"), access_logs_(paths), changed_(io) {
   changed_.expires_at(net::Timer::time_point::max());
 }
 Workers::~Workers() = default;
@@ -65,6 +67,8 @@ net::Task<Result<>> Workers::adopt(const std::string& id, std::optional<Shim> sh
   worker->start_time = os::start_time_of(static_cast<pid_t>(greeting.pid));
   if (greeting.protocol != wire::kProtocol) co_return fail("worker " + id + " speaks another protocol");
   worker->slot = greeting.slot;
+  worker->program = os::Fd(::open(("/proc/" + std::to_string(greeting.pid) + "/exe").c_str(), O_RDONLY | O_CLOEXEC));
+  worker->basis.program = identity_of(worker->program.get());
   if (greeting.state == wire::WorkerState::fresh) co_return fail("worker " + id + " was not ready yet");
 
   worker->link->send(wire::GiveListeners{});
@@ -130,10 +134,12 @@ void Workers::begin(std::uint32_t slots, wire::Keys keys, RouteTable table) {
     if (!worker->draining && slots_[worker->slot]->worker != worker) retire(*worker);
   }
   tasks_.spawn(watch_logs());
+  tasks_.spawn(look_for_good());
   configure(slots);
 }
 
 void Workers::configure(std::uint32_t slots) {
+  try_again();
   while (slots_.size() < slots) slots_.push_back(std::make_unique<Slot>());
   for (std::uint32_t number = 0; number < slots_.size(); ++number) {
     auto& slot = *slots_[number];
@@ -145,6 +151,7 @@ void Workers::configure(std::uint32_t slots) {
 }
 
 net::Task<Result<std::uint32_t>> Workers::upgrade() {
+  try_again();
   std::uint32_t done = 0;
   for (std::size_t number = 0; number < slots_.size(); ++number) {
     auto& slot = *slots_[number];
@@ -206,6 +213,15 @@ net::Task<> Workers::pause(milliseconds time) {
   (void)co_await timer.async_wait(net::use_result);
 }
 
+// Whether a worker that did not come to accept is to blame itself: it crashed, or it runs and says that it will not do.
+net::Task<bool> Workers::is_at_fault(std::shared_ptr<Worker> worker) {
+  const auto until = std::chrono::steady_clock::now() + 1s;
+  const bool said_so = worker->overdue || (worker->link && worker->link->is_open());
+  while (!said_so && worker->shim && !worker->ended && co_await wait_changed(until)) {
+  }
+  co_return said_so || worker->crashed;
+}
+
 // From nothing to accepting; or an error, said in the log, and nothing is left of it.
 net::Task<Result<std::shared_ptr<Workers::Worker>>> Workers::bring_up(std::uint32_t number) {
   const auto worker = std::make_shared<Worker>();
@@ -214,7 +230,9 @@ net::Task<Result<std::shared_ptr<Workers::Worker>>> Workers::bring_up(std::uint3
   worker->listeners = listener_infos(number);
   net::Timer patience(io_, kHandshake);
   patience.async_wait([worker](boost::system::error_code error) {
-    if (!error) worker->kill();
+    if (error) return;
+    worker->overdue = true;
+    worker->kill();
   });
   auto up = co_await start(worker);
   if (worker->shim) tasks_.spawn(watch_shim(worker));
@@ -224,6 +242,10 @@ net::Task<Result<std::shared_ptr<Workers::Worker>>> Workers::bring_up(std::uint3
     up = co_await hand_over(worker);
   }
   if (!up) {
+    const bool given_table = worker->basis.generation != 0;
+    bool at_fault = !given_table;
+    if (!at_fault) at_fault = co_await is_at_fault(worker);
+    if (at_fault) note_fault(*worker, given_table && !worker->overdue, up.error().text);
     spdlog::error("worker not brought up id={} slot={}: {} log={}", worker->id, number, up.error().text,
                   paths_.worker_log(number));
     worker->kill();
@@ -242,10 +264,11 @@ net::Task<Result<>> Workers::start(std::shared_ptr<Worker> worker) {
   CO_TRY(worker->shim, Shim::start(io_, tasks_, paths_, worker->id));
   wire::Launch launch;
   launch.id = worker->id;
-  launch.argv = {paths_.programs + "/fleet-proxy", "--id", worker->id, "--slot", std::to_string(worker->slot)};
+  launch.argv = {program_for(*worker), "--id", worker->id, "--slot", std::to_string(worker->slot)};
   launch.cwd = "/";
   launch.log_file = paths_.worker_log(worker->slot);
   launch.log_max_bytes = 4u << 20;
+  confine(paths_, worker->id, {}, launch.confined);
   // The descriptor reaches the worker as 3, whence it takes its links.
   worker->shim->launch(launch, {listener.get()});
   for (;;) {
@@ -254,6 +277,7 @@ net::Task<Result<>> Workers::start(std::shared_ptr<Worker> worker) {
     if (status->state == wire::ShimState::running) {
       worker->pid = status->pid;
       worker->start_time = status->start_time;
+      check_program(*worker);
       break;
     }
     if (status->state != wire::ShimState::empty) co_return fail(how_it_ended(*status));
@@ -334,6 +358,10 @@ net::Task<> Workers::watch_shim(std::shared_ptr<Worker> worker) {
     if (!status) break;
     if (status->state != wire::ShimState::exited && status->state != wire::ShimState::failed) continue;
     worker->ended = true;
+    worker->crashed = status->state == wire::ShimState::failed || (status->signal != SIGKILL && status->exit_code != 0);
+    const auto now = std::chrono::steady_clock::now();
+    const bool soon = now - worker->began < kStable, after_table = now - worker->table_sent < kStable;
+    if (!worker->draining && worker->crashed && (soon || after_table)) note_fault(*worker, after_table, how_it_ended(*status));
     if (!worker->draining) spdlog::warn("worker {} id={} pid={}", how_it_ended(*status), worker->id, worker->pid);
     worker->shim->dismiss();
     if (worker->link) worker->link->close();
@@ -357,6 +385,7 @@ void Workers::take(Worker& worker, const net::Incoming& message) {
     set_stats(worker, std::move(ack->stats));
     if (!ack->error.empty()) {
       spdlog::error("worker refused a table id={} generation={} error=\"{}\"", worker.id, ack->generation, ack->error);
+      note_fault(worker, true, "refused the table: " + ack->error);
       return worker.kill();
     }
     worker.acked = ack->generation;
@@ -392,6 +421,7 @@ void Workers::take(Worker& worker, const net::Incoming& message) {
 void Workers::lost(Worker& worker) {
   worker.live = false;
   worker.over = true;
+  if (!worker.shim) end_cgroup(io_, tasks_, paths_, worker.id);  // which would have done so
   set_stats(worker, {});
   fleet::add(past_figures_, std::exchange(worker.figures, {}));
   std::erase_if(all_, [&](const auto& w) { return w.get() == &worker; });

@@ -15,9 +15,11 @@
 #include "api/views.hpp"
 #include "core/routes.hpp"
 #include "figures.hpp"
+#include "last_good.hpp"
 #include "listeners.hpp"
 #include "net/task_group.hpp"
 #include "paths.hpp"
+#include "program_copy.hpp"
 #include "shim.hpp"
 #include "wire/messages.hpp"
 
@@ -49,7 +51,8 @@ class Workers {
   // Brings every slot to life, and keeps it so.
   void begin(std::uint32_t slots, wire::Keys keys, RouteTable table);
 
-  // So many slots from now on, with the listeners as they now are: a worker that has others is replaced.
+  // So many slots from now on, with the listeners as they now are: a worker that has others is replaced. What workers
+  // have fallen back from is tried again, as by upgrade() and, what the table is concerned, publish().
   void configure(std::uint32_t slots);
 
   // A new worker, of the program as it is on disk now, in the place of each, one after the other; the former ones drain.
@@ -83,6 +86,7 @@ class Workers {
   net::Task<> drain_all(milliseconds deadline);
 
   std::vector<api::WorkerView> view() const;
+  std::optional<api::FallbackView> fallback() const;
   Totals totals(const std::string& app) const;
   std::uint32_t in_flight(const std::string& target) const;
   // All of what was counted; and by the slot of each worker that accepts, the generation that it has.
@@ -110,6 +114,13 @@ class Workers {
   void take(Worker& worker, const net::Incoming& message);
   void lost(Worker& worker);
   void send_table(Worker& worker);
+  const RouteTable& table_for(const Worker& worker) const;
+  std::string program_for(Worker& worker);
+  void check_program(Worker& worker);
+  void note_fault(Worker& worker, bool maybe_table, const std::string& how);
+  void try_again();
+  net::Task<> look_for_good();
+  net::Task<bool> is_at_fault(std::shared_ptr<Worker> worker);
   void send_keys(Worker& worker);
   void drain(Worker& worker, milliseconds deadline, bool replaced = false);
   void retire(Worker& worker);
@@ -136,6 +147,10 @@ class Workers {
   std::vector<wire::Keys> held_keys_;
   ProxySettings settings_;
   RouteTable table_;
+  LastGood last_good_;
+  RouteTable good_table_;
+  ProgramCopy copy_;
+  std::string fallback_since_, fallback_why_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<std::shared_ptr<Worker>> all_;   // every worker with a process, those that leave too
   AccessLogFiles access_logs_;

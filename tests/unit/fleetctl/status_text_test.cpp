@@ -26,8 +26,8 @@ api::StatusView status() {
   shop.path = "/";
   shop.wanted = 2;
   shop.instances = {
-      {"shop-v43-9", 43, InstanceState::ready, 200, 20001, 8, 0, "2026-11-22T23:30:10.000Z"},
-      {"shop-v43-10", 43, InstanceState::ready, 201, 20002, 6, 0, "2026-11-22T23:30:10.000Z"},
+      {"shop-v43-9", 43, InstanceState::ready, 200, 20001, 8, 0, "2026-11-22T23:30:10.000Z", "", 0, false, {}, ""},
+      {"shop-v43-10", 43, InstanceState::ready, 201, 20002, 6, 0, "2026-11-22T23:30:10.000Z", "", 0, false, {}, ""},
   };
   api::AppView blog;
   blog.name = "blog";
@@ -53,6 +53,42 @@ TEST(Status, SaysThatRequestsAreHeldAndHowTheyGoOn) {
                 .find("\nshop: requests are held for 25 s more at most · go on: fleetctl unhold --app shop\n"),
             std::string::npos)
       << status_text(view, {}, kNow, {});
+}
+
+TEST(Status, SaysThatAnInstanceCrashesAgainAndAgainAndWhenItIsStartedNext) {
+  auto view = status();
+  auto& instance = view.apps[0].instances[0];
+  instance.state = InstanceState::backoff;
+  instance.restarts = instance.crashes = 4;
+  instance.crash_loop = true;
+  instance.trouble = "exited with code 3";
+  instance.next_start = "2026-11-22T23:31:15.000Z";
+  EXPECT_NE(status_text(view, {}, kNow, {})
+                .find("shop-v43-9: backoff for 1 min, 4 restarts, crash loop: 4 in a row, last: exited with code 3, started "
+                      "again in 5.0 s · look: fleetctl logs --app shop\n"),
+            std::string::npos)
+      << status_text(view, {}, kNow, {});
+}
+
+TEST(Status, SaysForWhomAnAppWaitsAndThatADeployIsUnstable) {
+  auto view = status();
+  view.apps[1].awaits = {"db", "shop"};
+  view.apps[0].unstable = "v43 crashed 3 times within 20s of the switch";
+  const auto text = status_text(view, {}, kNow, {});
+  EXPECT_NE(text.find("blog: not started yet, waits for db, shop\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("shop: unstable: v43 crashed 3 times within 20s of the switch · go back: fleetctl rollback --app shop\n"),
+            std::string::npos)
+      << text;
+}
+
+TEST(Status, SaysWhatWorkersHaveFallenBackTo) {
+  auto view = status();
+  view.fallback = api::FallbackView{"/var/lib/fleet/proxy/1", 7, "2026-11-22T23:30:10.000Z", "it ended 3 workers"};
+  const auto text = status_text(view, {}, kNow, {});
+  EXPECT_NE(text.find("proxy: fallen back to /var/lib/fleet/proxy/1 and the routes of generation 7 1 min ago: it ended 3 "
+                      "workers · try the new again: fleetctl proxy upgrade\n"),
+            std::string::npos)
+      << text;
 }
 
 TEST(Status, ShowsASocketInPlaceOfThePort) {
@@ -134,8 +170,8 @@ TEST(Releases, MarkTheCurrentAndTheRemoved) {
   view.app = "shop";
   EXPECT_EQ(releases_text(view, kNow, {}), "shop has no releases yet\n");
   const std::string sha(64, 'a');
-  view.releases = {{43, "https://b/s43.zip", sha, 4'200'000, "2026-11-22T23:21:10.000Z", true, true},
-                   {1, "https://b/s1.zip", sha, 100, "2026-11-20T23:31:10.000Z", false, false}};
+  view.releases = {{43, "https://b/s43.zip", sha, 4'200'000, "2026-11-22T23:21:10.000Z", true, true, "", ""},
+                   {1, "https://b/s1.zip", sha, 100, "2026-11-20T23:31:10.000Z", false, false, "", ""}};
   EXPECT_EQ(releases_text(view, kNow, {}),
             "RELEASE       AGE     SIZE    SHA-256       FROM\n"
             "v43 current   10 min  4.2 MB  aaaaaaaaaaaa  https://b/s43.zip\n"
