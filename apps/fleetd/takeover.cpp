@@ -103,7 +103,7 @@ net::Task<Result<Candidate>> check_program(net::asio::io_context& io, std::strin
 Result<ProgramFile> look_at_program(const std::string& path) {
   struct stat is {};
   if (!path.starts_with('/')) return fail(ErrorKind::usage, path + ": not an absolute path");
-  if (::stat(path.c_str(), &is) != 0) return fail_errno("cannot use " + path, errno);
+  if (::stat(path.c_str(), &is) != 0) return fail(ErrorKind::usage, fail_errno("cannot use " + path, errno).error().text);
   if (!S_ISREG(is.st_mode) || ::access(path.c_str(), X_OK) != 0) return fail(ErrorKind::usage, path + ": not a program");
   const bool of_others = is.st_uid != 0 && is.st_uid != ::geteuid();
   if (of_others || (is.st_mode & (S_IWGRP | S_IWOTH)) != 0) {

@@ -92,7 +92,10 @@ void look_at_config(Facts& facts, const std::string& asked) {
 void look_at_folders(Facts& facts) {
   facts.run = look_at(facts.config.run_dir);
   facts.state = look_at(facts.config.state_dir);
+  std::set<dev_t> seen;
   for (const auto& path : {facts.config.state_dir, facts.config.run_dir}) {
+    struct stat is {};
+    if (::stat(path.c_str(), &is) != 0 || !seen.insert(is.st_dev).second) continue;
     if (auto volume = volume_of(path)) facts.volumes.push_back(std::move(*volume));
   }
 }
