@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "acquire.hpp"
 #include "os/fd.hpp"
@@ -20,15 +21,28 @@ bool is_unchanged(const struct stat& before, const struct stat& after, std::uint
          same_moment(before.st_mtim, after.st_mtim) && same_moment(before.st_ctim, after.st_ctim);
 }
 
+std::string etag_of(const struct stat& file) {
+  return std::to_string(file.st_ino) + "-" + std::to_string(file.st_size) + "-" + std::to_string(file.st_ctim.tv_sec) +
+         "." + std::to_string(file.st_ctim.tv_nsec);
+}
+
 }  // namespace
 
-Result<> copy_local(const Source& source, Scratch& scratch, Progress& progress) {
+Result<> copy_local(const Source& source, Scratch& scratch, Progress& progress, Received& received) {
   // O_NONBLOCK: a fifo must not hold us up before it is refused.
   const os::Fd file(::open(source.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   struct stat before {
   }, after{};
-  if (!file || ::fstat(file.get(), &before) != 0) return fail_errno("cannot read " + source.shown, errno);
+  if (!file || ::fstat(file.get(), &before) != 0) {
+    const bool is_absent = errno == ENOENT;
+    auto error = fail_errno("cannot read " + source.shown, errno);
+    if (is_absent) error.error().kind = ErrorKind::not_found;
+    return error;
+  }
   if (!S_ISREG(before.st_mode)) return fail(ErrorKind::fetch, "cannot read " + source.shown + ": not a regular file");
+  const auto known = std::exchange(received.etag, etag_of(before));
+  received.unchanged = known == received.etag;
+  if (received.unchanged) return {};
   const auto size = static_cast<std::uint64_t>(before.st_size);
   if (size > scratch.limit()) return std::unexpected(scratch.too_large().error().in(source.shown));
   progress.set_total(size);

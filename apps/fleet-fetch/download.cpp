@@ -13,10 +13,11 @@ namespace {
 constexpr std::chrono::milliseconds kFirstPause{200};  // doubles with each retry
 
 // One attempt: GETs along the redirects, from the first URL on, since where it leads may have expired.
-Outcome attempt(const Source& first, const wire::FetchJob& job, Scratch& scratch, Known& known, Progress& progress) {
+Outcome attempt(const Source& first, const wire::FetchJob& job, Scratch& scratch, Known& known, Progress& progress,
+                std::string_view unless) {
   Source at = first;
   for (int redirects = 0;; ++redirects) {
-    HttpGet get(at, job, scratch, known, progress);
+    HttpGet get(at, job, scratch, known, progress, unless);
     Outcome out = get.run();
     if (out.next != Outcome::Next::redirect) {
       // Being stopped has nothing to do with the server.
@@ -41,13 +42,18 @@ Result<> pause(std::chrono::milliseconds time, Scratch& scratch, Progress& progr
 
 }  // namespace
 
-Result<> download(const Source& source, const wire::FetchJob& job, Scratch& scratch, Progress& progress) {
+Result<> download(const Source& source, const wire::FetchJob& job, Scratch& scratch, Progress& progress,
+                  Received& received) {
+  const auto unless = std::exchange(received.etag, "");
   Known known;
   auto wait = kFirstPause;
   for (int retries = 0;; ++retries, wait *= 2) {
-    Outcome out = attempt(source, job, scratch, known, progress);
+    Outcome out = attempt(source, job, scratch, known, progress, unless);
+    received.unchanged = out.next == Outcome::Next::unchanged;
+    received.etag = received.unchanged ? unless : known.etag;
     switch (out.next) {
-      case Outcome::Next::done: return {};
+      case Outcome::Next::done:
+      case Outcome::Next::unchanged: return {};
       case Outcome::Next::redirect:
       case Outcome::Next::give_up: return std::unexpected(std::move(out.error));
       case Outcome::Next::retry: break;

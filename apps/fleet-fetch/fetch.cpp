@@ -2,49 +2,54 @@
 
 #include <optional>
 
-#include "acquire.hpp"
+#include "build.hpp"
 #include "format.hpp"
 #include "sandbox.hpp"
-#include "source.hpp"
 #include "staging.hpp"
 #include "unpack.hpp"
 
 namespace fleet::fetch {
 namespace {
 
-Result<> check_digest(const std::string& expected, const std::string& got) {
-  if (expected.empty() || expected == got) return {};
-  return fail(ErrorKind::verify, "sha256 mismatch: expected " + expected + ", got " + got);
+Result<Format> format_of(const Build& build, const Scratch& scratch) {
+  if (build.is_folder) return Format::tar;  // as it was packed
+  TRY(const std::string head, scratch.head(kFormatBytes));
+  auto format = detect_format(head);
+  if (!format) return std::unexpected(std::move(format).error().in(build.source.shown));
+  return format;
 }
 
 }  // namespace
 
 Result<wire::FetchDone> fetch(const wire::FetchJob& job, Progress& progress) {
   TRYV(progress.enter(wire::FetchPhase::download, 0));
-  TRY(const Source source, parse_source(job.url));
+  if (job.look_only) return look_at(job, progress);
+  TRY(const auto keys, trusted_keys(job));
   TRY(Staging staging, Staging::create(job.destination));
-  TRY(auto created, Scratch::create(job.max_download));
+  TRY(auto created, Scratch::create(job.max_download, !keys.empty()));
   std::optional<Scratch> scratch(std::move(created));
-  TRYV(source.local ? copy_local(source, *scratch, progress) : download(source, job, *scratch, progress));
+  TRY(const Build build, get_build(job, keys, *scratch, progress));
+  wire::FetchDone done;
+  done.etag = build.etag;
+  done.unchanged = build.unchanged;
+  if (done.unchanged) return done;
 
   TRYV(progress.enter(wire::FetchPhase::verify, scratch->size()));
   TRYV(deny_network());
-  TRY(const std::string head, scratch->head(kFormatBytes));
-  auto format = detect_format(head);
-  if (!format) return std::unexpected(std::move(format).error().in(source.shown));
-  wire::FetchDone done;
+  TRY(const Format format, format_of(build, *scratch));
   done.sha256 = scratch->sha256();
   done.bytes = scratch->size();
-  TRYV(check_digest(job.sha256, done.sha256));
+  TRY(done.signed_by, verify_build(build, job, keys, *scratch));
 
   TRYV(progress.enter(wire::FetchPhase::unpack, scratch->size()));
-  const Limits limits{job.max_unpacked, job.max_entries, job.max_depth, job.max_ratio};
-  TRY(const Unpacked unpacked, unpack(*scratch, *format, source.basename, limits, staging.root(), progress));
+  TRY(const Unpacked unpacked, unpack(*scratch, format, build.source.basename, job, staging.root(), progress));
   scratch.reset();  // before the disk is synced: these bytes need not get there
   TRYV(staging.publish());
-  done.format = name(unpacked.format);
+  done.format = build.is_folder ? "directory" : name(unpacked.format);
   done.unpacked_bytes = unpacked.bytes;
   done.entries = unpacked.entries;
+  if (!build.said.url.empty()) done.url = build.source.shown;
+  done.version = build.said.version;
   return done;
 }
 

@@ -13,7 +13,11 @@ namespace fleet::fetch {
 namespace {
 
 constexpr std::size_t kLargestHead = 256u << 10;
+constexpr auto kHeadTooLarge = "the server's answer has too large a head";
 constexpr int kLookEvery = 100;  // ms: how soon a stop, a stall or the deadline is seen
+
+// Of what we send: nothing. S3 wants it to be said.
+constexpr std::string_view kNoBodySha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 constexpr CURLcode kTransportFaults[] = {CURLE_COULDNT_RESOLVE_PROXY,
                                          CURLE_COULDNT_RESOLVE_HOST,
@@ -29,8 +33,9 @@ constexpr CURLcode kTransportFaults[] = {CURLE_COULDNT_RESOLVE_PROXY,
 
 }  // namespace
 
-HttpGet::HttpGet(const Source& source, const wire::FetchJob& job, Scratch& scratch, Known& known, Progress& progress)
-    : source_(source), job_(job), scratch_(scratch), known_(known), progress_(progress) {}
+HttpGet::HttpGet(const Source& source, const wire::FetchJob& job, Scratch& scratch, Known& known, Progress& progress,
+                 std::string_view unless)
+    : source_(source), job_(job), scratch_(scratch), known_(known), progress_(progress), unless_(unless) {}
 
 void HttpGet::set_options() {
   const auto set = [this](CURLoption option, auto value) { curl_easy_setopt(curl_.get(), option, value); };
@@ -46,11 +51,7 @@ void HttpGet::set_options() {
   set(CURLOPT_SSL_VERIFYHOST, 2L);
   if (const char* bundle = std::getenv("SSL_CERT_FILE")) set(CURLOPT_CAINFO, bundle);
   if (const char* folder = std::getenv("SSL_CERT_DIR")) set(CURLOPT_CAPATH, folder);
-  if (!source_.user.empty() || !source_.password.empty()) {
-    set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
-    set(CURLOPT_USERNAME, source_.user.c_str());
-    set(CURLOPT_PASSWORD, source_.password.c_str());
-  }
+  set_credentials();
   set(CURLOPT_ERRORBUFFER, why_);
   set(CURLOPT_HEADERFUNCTION, &on_header);
   set(CURLOPT_HEADERDATA, this);
@@ -58,11 +59,35 @@ void HttpGet::set_options() {
   set(CURLOPT_WRITEDATA, this);
   set(CURLOPT_OPENSOCKETFUNCTION, &on_socket);
   set(CURLOPT_OPENSOCKETDATA, this);
-  if (resuming_) {
-    headers_.reset(curl_slist_append(nullptr, ("If-Range: " + known_.validator).c_str()));
-    set(CURLOPT_HTTPHEADER, headers_.get());
-    set(CURLOPT_RANGE, (std::to_string(scratch_.size()) + "-").c_str());
+  if (resuming_) set(CURLOPT_RANGE, (std::to_string(scratch_.size()) + "-").c_str());
+  set_headers();
+}
+
+void HttpGet::set_credentials() {
+  if (source_.user.empty() && source_.password.empty()) return;
+  curl_easy_setopt(curl_.get(), CURLOPT_USERNAME, source_.user.c_str());
+  curl_easy_setopt(curl_.get(), CURLOPT_PASSWORD, source_.password.c_str());
+  if (source_.sigv4.empty()) {
+    curl_easy_setopt(curl_.get(), CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
+  } else {
+    curl_easy_setopt(curl_.get(), CURLOPT_AWS_SIGV4, source_.sigv4.c_str());
   }
+}
+
+void HttpGet::set_headers() {
+  const auto add = [this](const char* name, std::string_view value) {
+    if (value.empty()) return;
+    auto* longer = curl_slist_append(headers_.get(), (std::string(name) + ": " + std::string(value)).c_str());
+    if (!longer) return;
+    static_cast<void>(headers_.release());
+    headers_.reset(longer);
+  };
+  if (resuming_) add("If-Range", known_.validator);
+  add(is_etag(unless_) ? "If-None-Match" : "If-Modified-Since", unless_);
+  add("Authorization", source_.authorization);
+  add("x-amz-security-token", source_.session_token);
+  if (!source_.sigv4.empty()) add("x-amz-content-sha256", kNoBodySha256);
+  curl_easy_setopt(curl_.get(), CURLOPT_HTTPHEADER, headers_.get());
 }
 
 Outcome HttpGet::run() {
@@ -126,7 +151,7 @@ bool HttpGet::refuse(Outcome::Next next, Error error) {
 bool HttpGet::take_header(std::string_view line) {
   head_bytes_ += line.size();
   if (head_bytes_ > kLargestHead) {
-    return refuse(Outcome::Next::give_up, {ErrorKind::fetch, "the server's answer has too large a head"});
+    return refuse(Outcome::Next::give_up, {ErrorKind::fetch, kHeadTooLarge});
   }
   if (in_body_) return true;  // a trailer
   head_.take(line);
@@ -141,7 +166,7 @@ bool HttpGet::begin_body() {
   if (auto begun = scratch_.restart(); !begun) return refuse(Outcome::Next::give_up, std::move(begun).error());
   curl_off_t length = -1;
   curl_easy_getinfo(curl_.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-  known_ = {validator_of(head_), std::nullopt};
+  known_ = {validator_of(head_), std::nullopt, head_.etag.empty() ? head_.last_modified : head_.etag};
   if (length >= 0) known_.total = static_cast<std::uint64_t>(length);
   if (known_.total.value_or(0) > scratch_.limit()) {
     return refuse(Outcome::Next::give_up, scratch_.too_large().error());
@@ -153,7 +178,8 @@ bool HttpGet::begin_body() {
 // A server may lie about what range it sends; then the artifact is fetched from its first byte.
 bool HttpGet::begin_partial_body() {
   const auto range = parse_content_range(head_.content_range);
-  const bool is_ours = resuming_ && range && range->first == scratch_.size() &&
+  const bool is_same = head_.etag.empty() || !is_etag(known_.validator) || head_.etag == known_.validator;
+  const bool is_ours = resuming_ && is_same && range && range->first == scratch_.size() &&
                        (!range->total || !known_.total || range->total == known_.total);
   if (is_ours) {
     if (range->total) known_.total = range->total;
@@ -173,8 +199,8 @@ bool HttpGet::take_body(std::string_view bytes) {
 
 Outcome HttpGet::judge(CURLcode code) {
   if (refusal_) return *refusal_;
-  const auto gives_up = [](std::string text) {
-    return Outcome{Outcome::Next::give_up, {}, {ErrorKind::fetch, std::move(text)}};
+  const auto gives_up = [](std::string text, ErrorKind kind = ErrorKind::fetch) {
+    return Outcome{Outcome::Next::give_up, {}, {kind, std::move(text)}};
   };
   if (in_body_ && head_.status == 416 && resuming_) {
     known_ = {};
@@ -182,7 +208,13 @@ Outcome HttpGet::judge(CURLcode code) {
   }
   if (in_body_ && head_.status >= 300) {
     if (head_.status < 400 && !head_.location.empty()) return {Outcome::Next::redirect, head_.location, {}};
-    return gives_up("server answered " + status_text(head_.status));
+    if (head_.status == 304 && !unless_.empty()) return {Outcome::Next::unchanged, {}, {}};
+    const bool is_absent = head_.status == 403 || head_.status == 404 || head_.status == 410;
+    return gives_up("server answered " + status_text(head_.status), is_absent ? ErrorKind::not_found : ErrorKind::fetch);
+  }
+  if (!in_body_ && code == CURLE_OUT_OF_MEMORY) return gives_up(kHeadTooLarge);  // a line longer than libcurl takes
+  if (!in_body_ && code == CURLE_OK) {
+    return {Outcome::Next::retry, {}, {ErrorKind::fetch, "the server's answer ended in its head"}};
   }
   // A range may be shorter than what was asked for.
   const bool is_short = known_.total && scratch_.size() != *known_.total;

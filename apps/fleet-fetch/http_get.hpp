@@ -21,10 +21,11 @@ namespace fleet::fetch {
 struct Known {
   std::string validator;               // for If-Range; empty: the next attempt begins anew
   std::optional<std::uint64_t> total;  // bytes
+  std::string etag;                    // or the date of the last change, by which to ask whether it is still the same
 };
 
 struct Outcome {
-  enum class Next : std::uint8_t { done, redirect, retry, give_up };
+  enum class Next : std::uint8_t { done, unchanged, redirect, retry, give_up };
   Next next = Next::done;
   std::string location;  // redirect
   Error error;           // retry, give_up
@@ -32,7 +33,9 @@ struct Outcome {
 
 class HttpGet {
  public:
-  HttpGet(const Source& source, const wire::FetchJob& job, Scratch& scratch, Known& known, Progress& progress);
+  // `unless`: a Known::etag; while it has that, nothing is sent but that it has (`unchanged`).
+  HttpGet(const Source& source, const wire::FetchJob& job, Scratch& scratch, Known& known, Progress& progress,
+          std::string_view unless = {});
 
   Outcome run();
 
@@ -42,6 +45,8 @@ class HttpGet {
   static curl_socket_t on_socket(void* self, curlsocktype, curl_sockaddr* address);
 
   void set_options();
+  void set_credentials();
+  void set_headers();
   CURLcode perform();
   bool take_header(std::string_view line);
   bool take_body(std::string_view bytes);
@@ -55,6 +60,7 @@ class HttpGet {
   Scratch& scratch_;
   Known& known_;
   Progress& progress_;
+  std::string_view unless_;
   std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl_{curl_easy_init(), curl_easy_cleanup};
   std::unique_ptr<CURLM, decltype(&curl_multi_cleanup)> multi_{curl_multi_init(), curl_multi_cleanup};
   std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers_{nullptr, curl_slist_free_all};

@@ -83,6 +83,7 @@ Result<Admitted> Policy::admit(const Entry& entry) {
   Admitted out;
   TRY(out.path, normal_path(entry, entry.name, "its name"));
   if (entry.kind == EntryKind::special) return refused(entry.name, "it is a device, fifo or socket");
+  if (entry.kind == EntryKind::file && (entry.mode & 06000) != 0) return refused(entry.name, "it is setuid or setgid");
   if (out.path.empty()) {
     if (entry.kind != EntryKind::folder) return refused(entry.name, "its name is no file's name");
     return out;

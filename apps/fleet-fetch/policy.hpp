@@ -28,7 +28,7 @@ struct Admitted {
   std::vector<std::string> new_folders;  // parents to be made first, outermost first
   std::string link;                      // symlink: as given; hardlink: normal path of an admitted file
   bool is_known_folder = false;          // a folder that is there already
-  std::uint32_t mode = 0;                // of a file, within 0755: no setuid, setgid, sticky, group or other write
+  std::uint32_t mode = 0;                // of a file, within 0755: no sticky, group or other write
 };
 
 struct Limits {

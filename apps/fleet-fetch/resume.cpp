@@ -59,6 +59,8 @@ std::string validator_of(const Head& head) {
   return changed > 0 && answered > changed ? head.last_modified : std::string();
 }
 
+bool is_etag(std::string_view text) { return text.starts_with('"') || text.starts_with("W/\""); }
+
 std::optional<ContentRange> parse_content_range(std::string_view value) {
   if (!value.starts_with("bytes ")) return std::nullopt;
   value.remove_prefix(6);

@@ -21,6 +21,9 @@ struct Head {
 // older than the answer (RFC 9110 §8.8.2.2, §13.1.5). Empty: nothing does, so begin anew.
 std::string validator_of(const Head&);
 
+// An entity tag, weak or strong, and not a date.
+bool is_etag(std::string_view);
+
 // "bytes 100-199/200", or with "*" for an unknown total.
 struct ContentRange {
   std::uint64_t first = 0;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <openssl/evp.h>
 
@@ -14,10 +15,26 @@
 
 namespace fleet::fetch {
 
+// All bytes of a scratch file, in memory for as long as this is there.
+class Mapped {
+ public:
+  Mapped(void* at, std::size_t size) : at_(at), size_(size) {}
+  Mapped(Mapped&& from) noexcept : at_(std::exchange(from.at_, nullptr)), size_(from.size_) {}
+  Mapped& operator=(Mapped&&) = delete;
+  ~Mapped();
+  std::string_view text() const { return {static_cast<const char*>(at_), size_}; }
+
+ private:
+  void* at_;
+  std::size_t size_;
+};
+
 class Scratch {
  public:
-  // In the current folder. `limit`: bytes.
-  static Result<Scratch> create(std::uint64_t limit);
+  // In the current folder. `limit`: bytes. `prehashed`: BLAKE2b-512 is wanted, too.
+  static Result<Scratch> create(std::uint64_t limit, bool prehashed = false);
+  // For what is small.
+  static Result<Scratch> in_memory(std::uint64_t limit);
 
   // Errors: fetch when there would be more bytes than the limit.
   Result<> append(std::string_view bytes);
@@ -26,21 +43,28 @@ class Scratch {
 
   std::uint64_t size() const { return size_; }
   std::uint64_t limit() const { return limit_; }
-  std::unexpected<Error> too_large() const;
+  // Notes that there was more than the limit.
+  std::unexpected<Error> too_large();
+  bool was_too_large() const { return too_large_; }
 
   // Lower-case hex of all that was appended.
   std::string sha256() const;
+  // 64 raw bytes of it.
+  std::string blake2b() const;
   // The first bytes, up to `count`.
   Result<std::string> head(std::size_t count) const;
+  Result<Mapped> mapped() const;
   int fd() const { return file_.get(); }
 
  private:
   using Digest = std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)>;
-  explicit Scratch(os::Fd file, std::uint64_t limit) : file_(std::move(file)), limit_(limit) {}
+  Scratch(os::Fd file, std::uint64_t limit, bool prehashed)
+      : file_(std::move(file)), limit_(limit), prehashed_(prehashed) {}
 
   os::Fd file_;
   std::uint64_t size_ = 0, limit_ = 0;
-  Digest digest_{EVP_MD_CTX_new(), EVP_MD_CTX_free};
+  bool prehashed_ = false, too_large_ = false;
+  Digest digest_{EVP_MD_CTX_new(), EVP_MD_CTX_free}, prehash_{EVP_MD_CTX_new(), EVP_MD_CTX_free};
 };
 
 // Writes all of `bytes` at `offset`. `name`: of the file, for the error.

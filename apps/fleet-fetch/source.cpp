@@ -14,6 +14,7 @@ namespace fleet::fetch {
 namespace {
 
 constexpr std::size_t kLongestUrl = 8192;
+constexpr std::string_view kS3 = "s3://";
 
 using Url = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
 
@@ -47,8 +48,9 @@ Result<Source> local_source(std::string path) {
   return out;
 }
 
-Source remote_source(const Url& url, const std::string& scheme) {
+Source remote_source(const Url& url, const std::string& scheme, const Credentials& credentials) {
   Source out;
+  out.authorization = credentials.authorization;
   out.user = part(url, CURLUPART_USER, CURLU_URLDECODE);
   out.password = part(url, CURLUPART_PASSWORD, CURLU_URLDECODE);
   out.origin = scheme + "://" + part(url, CURLUPART_HOST) + ":" + part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
@@ -76,18 +78,82 @@ CURLUcode set_url(const Url& url, std::string_view text, unsigned flags = 0) {
   return curl_url_set(url.get(), CURLUPART_URL, std::string(text).c_str(), flags | CURLU_NON_SUPPORT_SCHEME);
 }
 
-Result<Source> source_of(const Url& url) {
+Result<Source> source_of(const Url& url, const Credentials& credentials) {
   const std::string scheme = part(url, CURLUPART_SCHEME);
   if (scheme == "file") return local_source(part(url, CURLUPART_PATH, CURLU_URLDECODE));
-  if (scheme == "http" || scheme == "https") return remote_source(url, scheme);
-  return fail(ErrorKind::usage, "cannot fetch by " + printable(scheme) + " (http, https, file or an absolute path)");
+  if (scheme == "http" || scheme == "https") return remote_source(url, scheme, credentials);
+  return fail(ErrorKind::usage, "cannot fetch by " + printable(scheme) + " (http, https, s3, file or an absolute path)");
+}
+
+bool is_unreserved(unsigned char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+         c == '_' || c == '~';
+}
+
+bool is_bucket(std::string_view name) {
+  return name.size() >= 3 && name.size() <= 63 && name.front() != '.' && name.back() != '.' &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+         });
+}
+
+// As S3 wants it in what is signed; a key is text and has no escapes of its own.
+std::string encoded_key(std::string_view key) {
+  std::string out;
+  for (const char c : key) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (is_unreserved(byte) || c == '/') out += c;
+    else out += {'%', "0123456789ABCDEF"[byte >> 4], "0123456789ABCDEF"[byte & 15]};
+  }
+  return out;
+}
+
+bool has_dot_segment(std::string_view path) {
+  const auto bounded = "/" + std::string(path) + "/";
+  return bounded.find("/../") != bounded.npos || bounded.find("/./") != bounded.npos;
+}
+
+// ENDPOINT/BUCKET/KEY, since not every store knows names of hosts that begin with a bucket.
+Result<Source> s3_source(std::string_view text, const wire::S3Access& access) {
+  const auto rest = text.substr(kS3.size());
+  const auto slash = std::min(rest.find('/'), rest.size());
+  const auto bucket = rest.substr(0, slash), key = rest.substr(std::min(slash + 1, rest.size()));
+  if (!is_bucket(bucket) || key.empty() || has_dot_segment(key)) {
+    return fail(ErrorKind::usage, "not like s3://BUCKET/KEY: " + printable(text));
+  }
+  if (access.key_id.empty() != access.secret.empty()) {
+    return fail(ErrorKind::usage, "the credentials for s3 have no key id, or no secret");
+  }
+  const auto endpoint = access.endpoint.empty() ? "https://s3." + access.region + ".amazonaws.com" : access.endpoint;
+  TRY(Source out, parse_source(endpoint + "/" + std::string(bucket) + "/" + encoded_key(key)));
+  out.s3 = true;
+  out.shown = printable(text);
+  out.basename = basename_of(key);
+  if (access.key_id.empty()) return out;  // a public bucket
+  out.user = access.key_id;
+  out.password = access.secret;
+  out.session_token = access.session_token;
+  out.sigv4 = "aws:amz:" + access.region + ":s3";
+  return out;
+}
+
+void keep_secrets(Source& to, const Source& from) {
+  const bool same = to.origin == from.origin;
+  if (to.user.empty() && to.password.empty()) {
+    to.user = same ? from.user : "";
+    to.password = same ? from.password : "";
+    to.sigv4 = same ? from.sigv4 : "";
+    to.session_token = same ? from.session_token : "";
+  }
+  to.authorization = same ? from.authorization : "";
 }
 
 }  // namespace
 
-Result<Source> parse_source(std::string_view text) {
+Result<Source> parse_source(std::string_view text, const Credentials& credentials) {
   if (text.size() > kLongestUrl) return fail(ErrorKind::usage, "the build URL is longer than 8192 bytes");
   if (text.starts_with('/')) return local_source(std::string(text));
+  if (text.starts_with(kS3)) return s3_source(text, credentials.s3);
   if (text.find("://") == text.npos) {
     return fail(ErrorKind::usage, "not an absolute path or URL: " + printable(text));
   }
@@ -95,7 +161,7 @@ Result<Source> parse_source(std::string_view text) {
   if (const CURLUcode code = set_url(url, text); code != CURLUE_OK) {
     return fail(ErrorKind::usage, "malformed URL: " + before_secrets(text) + ": " + curl_url_strerror(code));
   }
-  return source_of(url);
+  return source_of(url, credentials);
 }
 
 Result<Source> redirected(const Source& from, std::string_view location) {
@@ -105,14 +171,49 @@ Result<Source> redirected(const Source& from, std::string_view location) {
   const Url url(curl_url(), curl_url_cleanup);
   const bool is_url = location.size() <= kLongestUrl && set_url(url, from.url) == CURLUE_OK &&
                       set_url(url, location, CURLU_URLENCODE) == CURLUE_OK;
-  auto to = is_url ? source_of(url) : fail(ErrorKind::fetch, "");
+  auto to = is_url ? source_of(url, {}) : fail(ErrorKind::fetch, "");
   if (!to) return refused("to what is no http or https URL");
   if (to->local) return refused("to a local file; refused");
   if (from.secure() && !to->secure()) return refused("from https to http; refused");
-  to->user = to->origin == from.origin ? from.user : "";
-  to->password = to->origin == from.origin ? from.password : "";
+  to->user = to->password = "";  // a server does not choose what we say who we are
+  keep_secrets(*to, from);
   to->basename = from.basename;
   return to;
+}
+
+Result<Source> pointed(const Source& from, std::string_view text, const Credentials& credentials) {
+  const auto refused = [&](const std::string& why) {
+    return fail(ErrorKind::verify, from.shown + ": it points " + why);
+  };
+  if (from.local) {
+    const bool is_relative = !text.starts_with('/') && text.find("://") == text.npos;
+    if (!is_relative) return parse_source(text, credentials);
+    return parse_source(from.path.substr(0, from.path.rfind('/') + 1) + std::string(text));
+  }
+  if (text.starts_with(kS3)) {
+    return from.s3 ? parse_source(text, credentials) : refused("to s3, but does not come from there; refused");
+  }
+  const Url url(curl_url(), curl_url_cleanup);
+  if (set_url(url, from.url) != CURLUE_OK || set_url(url, text, CURLU_URLENCODE) != CURLUE_OK) {
+    return refused("to what is no URL");
+  }
+  TRY(Source to, source_of(url, {}));
+  if (to.local) return refused("to a local file; refused");
+  keep_secrets(to, from);
+  return to;
+}
+
+Source beside(const Source& source, std::string_view suffix) {
+  Source out = source;
+  const std::string added(suffix);
+  out.shown += added;
+  if (source.local) {
+    out.path += added;
+    return out;
+  }
+  const auto query = std::min(source.url.find('?'), source.url.size());
+  out.url.insert(query, added);
+  return out;
 }
 
 bool is_refused_address(const sockaddr* address) {

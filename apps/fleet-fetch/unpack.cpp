@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "policy.hpp"
 #include "text.hpp"
 #include "tree.hpp"
 
@@ -193,13 +194,15 @@ Result<Format> kind_of_zip(const Scratch& scratch, const std::string& basename, 
 
 }  // namespace
 
-Result<Unpacked> unpack(const Scratch& scratch, Format format, const std::string& basename, const Limits& limits,
+Result<Unpacked> unpack(const Scratch& scratch, Format format, const std::string& basename, const wire::FetchJob& job,
                         int root, Progress& progress) {
+  const Limits limits{job.max_unpacked, job.max_entries, job.max_depth, job.max_ratio};
   if (format == Format::zip) {
     TRY(format, kind_of_zip(scratch, basename, limits));
   }
   Unpacking work(scratch, format, limits, root, progress);
-  const bool is_kept_whole = format == Format::war || format == Format::jar || format == Format::executable;
+  const bool is_java = format == Format::war || format == Format::jar;
+  const bool is_kept_whole = format == Format::executable || (is_java && !job.unpack_java);
   return is_kept_whole ? work.whole_file(basename) : work.archive_entries();
 }
 

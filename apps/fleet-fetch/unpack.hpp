@@ -7,8 +7,8 @@
 #include "core/result.hpp"
 #include "format.hpp"
 #include "link.hpp"
-#include "policy.hpp"
 #include "scratch.hpp"
+#include "wire/messages.hpp"
 
 namespace fleet::fetch {
 
@@ -18,8 +18,8 @@ struct Unpacked {
   std::uint32_t entries = 0;
 };
 
-// Archives are unpacked as they are, nothing stripped; a war, jar or executable becomes `<root>/<basename>`. On an
-// error some files may be there; the caller removes the folder.
-Result<Unpacked> unpack(const Scratch&, Format, const std::string& basename, const Limits&, int root, Progress&);
+// Archives are unpacked as they are, nothing stripped; an executable becomes `<root>/<basename>`, and so does a war or
+// jar unless the job says otherwise. On an error some files may be there; the caller removes the folder.
+Result<Unpacked> unpack(const Scratch&, Format, const std::string& basename, const wire::FetchJob&, int root, Progress&);
 
 }  // namespace fleet::fetch

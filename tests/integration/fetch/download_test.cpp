@@ -28,6 +28,7 @@ const std::string kBuild =
 
 class DownloadTest : public FetchTest {
  protected:
+  DownloadTest() { sha256_ = sha256_of(kBuild); }
   void expect_released(const Fetched& fetched) {
     ASSERT_TRUE(fetched.done) << fetched.error();
     EXPECT_EQ(fetched.done->sha256, sha256_of(kBuild));

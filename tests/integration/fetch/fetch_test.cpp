@@ -89,6 +89,7 @@ wire::FetchJob FetchTest::job(const std::string& url) const {
   wire::FetchJob out;
   out.url = url;
   out.destination = release_;
+  out.sha256 = sha256_;
   return out;
 }
 

@@ -61,7 +61,7 @@ class FetchTest : public ::testing::Test {
   // The fetch failed in this phase, saying this, and has left nothing.
   void expect_failed(const Fetched& fetched, wire::FetchPhase phase, const std::string& part_of_error) const;
 
-  std::string root_, release_;
+  std::string root_, release_, sha256_;  // the digest that is asked for; empty: none
   std::vector<std::string> env_{"PATH=/usr/bin:/bin"};
 };
 

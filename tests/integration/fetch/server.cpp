@@ -86,6 +86,11 @@ std::string Connection::receive() {
   return out;
 }
 
+bool Connection::receive_within(std::chrono::milliseconds time) {
+  pollfd readable{fd_, POLLIN, 0};
+  return ::poll(&readable, 1, static_cast<int>(time.count())) > 0;
+}
+
 void Connection::answer(std::string_view status, std::string_view body, std::string_view headers) {
   send("HTTP/1.1 " + std::string(status) + "\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) +
        "\r\n" + std::string(headers) + "\r\n" + std::string(body));

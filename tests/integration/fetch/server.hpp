@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -33,6 +34,8 @@ class Connection {
   void redirect(std::string_view location);
   void wait_until_client_leaves();
   std::string receive();
+  // Whether anything came, be it the end, in this time.
+  bool receive_within(std::chrono::milliseconds time);
 
  private:
   int fd_;

@@ -39,12 +39,12 @@ TEST_F(UnpackTest, UnpacksEveryFormatByItsContent) {
 
 TEST_F(UnpackTest, LeavesAReleaseThatNobodyCanWrite) {
   ASSERT_TRUE(run_archive(".tar.gz", {{"d/open", "x", AE_IFREG, 0666},
-                                      {"d/suid", "x", AE_IFREG, 06711},
+                                      {"d/run", "x", AE_IFREG, 0711},
                                       {"d/private", "x", AE_IFREG, 0600},
                                       {"e", "", AE_IFDIR, 01777}})
                   .done);
   EXPECT_EQ(mode("d/open"), 0444u);
-  EXPECT_EQ(mode("d/suid"), 0555u);
+  EXPECT_EQ(mode("d/run"), 0555u);
   EXPECT_EQ(mode("d/private"), 0444u);
   for (const char* folder : {"", "d", "e"}) EXPECT_EQ(mode(folder), 0555u) << folder;
 }
@@ -88,6 +88,62 @@ TEST_F(UnpackTest, KeepsAJarWholeWhateverItsName) {
   EXPECT_EQ(content("download"), jar);
 }
 
+TEST_F(UnpackTest, UnpacksAWarWhenToldTo) {
+  auto wanted = job(put("shop.war", make_archive(".zip", {{"META-INF/MANIFEST.MF", "x"}, {"WEB-INF/web.xml", "<x/>"}})));
+  wanted.unpack_java = true;
+  const auto fetched = run(wanted);
+  ASSERT_TRUE(fetched.done) << fetched.error();
+  EXPECT_EQ(fetched.done->format, "war");
+  EXPECT_EQ(content("WEB-INF/web.xml"), "<x/>");
+}
+
+TEST_F(UnpackTest, TakesAFolderWithTheSameDigestWhoeverMadeIt) {
+  const auto make = [&](const std::string& name, unsigned readable) {
+    fs::create_directories(root_ + "/" + name + "/bin");
+    fs::create_directories(root_ + "/" + name + "/empty");
+    put(name + "/bin/server", "#!/bin/sh\n");
+    put(name + "/read.me", "hi");
+    fs::permissions(root_ + "/" + name + "/bin/server", fs::perms(readable | 0100));
+    fs::permissions(root_ + "/" + name + "/read.me", fs::perms(readable));
+    fs::create_symlink("bin/server", root_ + "/" + name + "/start");
+    return root_ + "/" + name;
+  };
+  const auto first = run(make("a", 0600));
+  ASSERT_TRUE(first.done) << first.error();
+  EXPECT_EQ(first.done->format, "directory");
+  EXPECT_EQ(content("start"), "#!/bin/sh\n");
+  EXPECT_EQ(mode("bin/server"), 0555u);
+  EXPECT_EQ(mode("read.me"), 0444u);
+  EXPECT_EQ(mode("empty"), 0555u);
+  release_ = root_ + "/releases/2";
+  const auto second = run("file://" + make("b", 0644) + "/");
+  ASSERT_TRUE(second.done) << second.error();
+  EXPECT_EQ(second.done->sha256, first.done->sha256);
+  release_ = root_ + "/releases/3";
+  put("b/read.me", "ho");
+  EXPECT_NE(run(root_ + "/b").done.value().sha256, first.done->sha256);
+}
+
+TEST_F(UnpackTest, RefusesAFolderByThePolicyOfArchives) {
+  const auto folder = root_ + "/build";
+  fs::create_directory(folder);
+  expect_failed(run(folder), unpack, "the archive has no files in it");
+  fs::create_symlink("/etc/passwd", folder + "/users");
+  expect_failed(run(folder), unpack, "users: its link's target is absolute");
+  fs::remove(folder + "/users");
+  ASSERT_EQ(::mkfifo((folder + "/pipe").c_str(), 0600), 0);
+  expect_failed(run(folder), download, "build/pipe: it is a device, fifo or socket");
+  fs::remove(folder + "/pipe");
+  put("build/a", "1"), put("build/A", "2");
+  expect_failed(run(folder), unpack, "it clashes with");
+  fs::remove(folder + "/A");
+  auto wanted = job(folder);
+  wanted.max_download = 100;
+  expect_failed(run(wanted), download, "larger than the limit of 100 bytes");
+  wanted.max_download = 100'000, wanted.max_entries = 1, fs::create_directory(folder + "/d");
+  expect_failed(run(wanted), download, "more than 1 entries");
+}
+
 TEST_F(UnpackTest, PlacesAnExecutableUnderItsName) {
   const auto fetched = run(put("server", "#!/bin/sh\necho hi\n"));
   ASSERT_TRUE(fetched.done) << fetched.error();
@@ -109,6 +165,7 @@ TEST_F(UnpackTest, RefusesHostileEntriesByNameAndLeavesNothing) {
       {{{"pipe", "", AE_IFIFO}}, "pipe: it is a device, fifo or socket"},
       {{{"null", "", AE_IFCHR, 0666}}, "null: it is a device"},
       {{{"sda", "", AE_IFBLK, 0666}}, "sda: it is a device"},
+      {{{"su", "", AE_IFREG, 04755}}, "su: it is setuid or setgid"},
       {{{"a", "1"}, {"a", "2"}}, "a: it comes twice"},
       {{{"Readme", "1"}, {"README", "2"}}, "README: it clashes with Readme"},
       {{{"a\nb", "1"}}, "a\\x0ab: its name has control characters"},
@@ -167,7 +224,6 @@ TEST_F(UnpackTest, RefusesAnEmptyArchive) {
 
 TEST_F(UnpackTest, RefusesLocalPathsThatAreNoFiles) {
   expect_failed(run(root_ + "/nothing"), download, "cannot read " + root_ + "/nothing: no such file");
-  expect_failed(run(root_), download, "not a regular file");
   ASSERT_EQ(::mkfifo((root_ + "/pipe").c_str(), 0600), 0);
   expect_failed(run(root_ + "/pipe"), download, "not a regular file");
   expect_failed(run("shop.tgz"), download, "not an absolute path or URL: shop.tgz");

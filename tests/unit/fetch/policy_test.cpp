@@ -167,9 +167,17 @@ TEST_F(PolicyTest, AdmitsHardlinksToEarlierFilesOnly) {
   EXPECT_THAT(last_of({hardlink("b", "../x")}), HasSubstr("'..'"));
 }
 
-TEST_F(PolicyTest, StripsSetuidSetgidStickyAndWritingByOthers) {
-  EXPECT_EQ(policy_.admit(file("a", 07777))->mode, 0755u);
+TEST_F(PolicyTest, StripsStickyAndWritingByOthers) {
+  EXPECT_EQ(policy_.admit(file("a", 01777))->mode, 0755u);
   EXPECT_EQ(policy_.admit(file("b", 0666))->mode, 0644u);
+}
+
+TEST_F(PolicyTest, RefusesSetuidAndSetgidFiles) {
+  EXPECT_EQ(last_of({file("bin/su", 04755)}), "archive entry refused: bin/su: it is setuid or setgid");
+  EXPECT_THAT(last_of({file("bin/wall", 02755)}), HasSubstr("it is setuid or setgid"));
+  Entry shared = folder("shared");
+  shared.mode = 02775;
+  EXPECT_EQ(last_of({shared}), "admitted") << "folders of a group are common, and the bit is dropped";
 }
 
 TEST_F(PolicyTest, CountsImpliedFoldersAgainstTheLimit) {
