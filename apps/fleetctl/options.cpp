@@ -86,6 +86,7 @@ class CommandLine {
     options_.wait = !raw_.no_wait;
     options_.workers = !raw_.no_workers;
     options_.binary = absolute_build(options_.binary, around_.directory);
+    if (options_.verb == Verb::deploy && options_.build.empty() && !options_.latest) throw CLI::RequiredError("build");
     options_.build = absolute_build(options_.build, around_.directory);
   }
 
@@ -112,7 +113,11 @@ class CommandLine {
 
   void add_changes() {
     auto* deploy = verb("deploy", "deploy a build: fetch, start, wait until healthy, switch, drain", Verb::deploy);
-    deploy->add_option("build", options_.build, "http, https or file URL, or a path")->required()->type_name("BUILD");
+    auto* build = deploy->add_option("build", options_.build, "http, https, s3 or file URL, or a path");
+    build->type_name("BUILD");
+    auto* latest = deploy->add_flag("--latest", options_.latest, "the last build, from the app's source");
+    latest->excludes(build);
+    deploy->add_flag("--force", options_.force, "also of a lower version than the current");
     deploy->add_option("--sha256", options_.sha256, "refuse an artifact of another digest")->type_name("HEX");
     deploy->add_flag("--if-changed", options_.if_changed, "not, if the source is as when it was last deployed from");
     add_wait(deploy);

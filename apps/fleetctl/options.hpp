@@ -40,6 +40,7 @@ struct Options {
   std::optional<std::string> app;
 
   std::string build, sha256;            // deploy; a local path is absolute already
+  bool latest = false, force = false;   // deploy: of the app's source; of a lower version too
   bool if_changed = false;              // deploy
   std::optional<std::uint64_t> number;  // rollback: release; abort, follow: deployment
   bool wait = true;                     // deploy, rollback, restart

@@ -89,6 +89,8 @@ Outcome deploy(Session& session) {
   api::DeployBody body;
   body.url = session.options.build;
   body.sha256 = session.options.sha256;
+  body.latest = session.options.latest;
+  body.force = session.options.force;
   body.if_changed = session.options.if_changed;
   return change(session, "/deployments", json::write(body).dump());
 }

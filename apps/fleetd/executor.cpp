@@ -14,6 +14,7 @@
 
 #include "api/public_url.hpp"
 #include "core/signal_names.hpp"
+#include "fetch_job.hpp"
 #include "logs.hpp"
 #include "os/dirs.hpp"
 #include "probe.hpp"
@@ -279,16 +280,18 @@ bool Executor::follow_up() {
       auto left = unready(app->state.awaits);
       if (left != app->state.awaits) queue_.emplace_back(name, plan::Awaits{std::move(left)});
     }
+    auto due = plan::due_rollback(app->state);
     const bool idle = app->configured && !app->state.rollout && app->state.current != 0;
-    if (idle && instances_.wants_successors(name)) {
-      auto restart = admitted(*app, {.kind = plan::RolloutKind::restart, .requested_by = "fleetd"});
-      if (restart) queue_.emplace_back(name, std::move(*restart));
+    if (!due && idle && instances_.wants_successors(name)) {
+      due.emplace().kind = plan::RolloutKind::restart;
+      due->requested_by = "fleetd";
     }
-    const auto due = plan::due_rollback(app->state);
     if (!due) continue;
     auto request = admitted(*app, *due);
     if (request) queue_.emplace_back(name, std::move(*request));
-    else if (request.error().kind != ErrorKind::busy) queue_.emplace_back(name, plan::CannotRollBack{request.error().text});
+    else if (request.error().kind != ErrorKind::busy && due->kind == plan::RolloutKind::rollback) {
+      queue_.emplace_back(name, plan::CannotRollBack{request.error().text});
+    }
   }
   return !queue_.empty();
 }
@@ -374,6 +377,10 @@ Result<> Executor::save(App& app, const plan::Step& step, std::uint64_t generati
 // Where an instance listens is chosen before the state is saved, so that a process is never started on what is not on
 // record. One that finds no port keeps port 0.
 void Executor::give_addresses(const App& app, plan::AppState& state) {
+  const auto lacks_one = [](const plan::Instance& instance) {
+    return instance.phase == plan::InstancePhase::starting && instance.port == 0 && instance.socket.empty();
+  };
+  if (std::ranges::none_of(state.instances, lacks_one)) return;
   std::set<std::uint16_t> taken;
   for (const auto& [name, other] : apps_) {
     for (const auto& instance : other->state.instances) taken.insert(instance.port);
@@ -381,8 +388,7 @@ void Executor::give_addresses(const App& app, plan::AppState& state) {
   static std::minstd_rand random{std::random_device{}()};
   const auto span = static_cast<std::uint32_t>(config_.port_last - config_.port_first + 1);
   for (auto& instance : state.instances) {
-    const bool has_one = instance.port != 0 || !instance.socket.empty();
-    if (instance.phase != plan::InstancePhase::starting || has_one) continue;
+    if (!lacks_one(instance)) continue;
     if (app.config.listen == Listens::unix_) {
       instance.socket = world_.paths.http_socket(app.state.name, instance.id);
       continue;
@@ -485,16 +491,24 @@ void Executor::start(App& app, const plan::Instance& instance) {
   feed(app.state.name, std::move(ended));
 }
 
+std::string Executor::current_version(const App& app) {
+  const auto releases = world_.store.releases(app.state.name);
+  if (!releases) return "";
+  const auto current = std::ranges::find(*releases, app.state.current, &Release::number);
+  return current == releases->end() ? "" : current->version;
+}
+
 void Executor::do_action(App& app, const plan::Fetch& fetch) {
-  wire::FetchJob job;
-  job.url = fetch.url;
-  job.sha256 = fetch.sha256;
-  job.destination = world_.paths.release(app.state.name, fetch.release);
-  job.known_etag = fetch.known_etag;
   app.fetched = {};
   const auto name = app.state.name;
+  auto job = fetch_job(app.config.fetch, fetch.url);
+  if (!job) return feed(name, plan::FetchFailed{ErrorKind::fetch, job.error().text});
+  job->sha256 = fetch.sha256;
+  job->destination = world_.paths.release(name, fetch.release);
+  job->known_etag = fetch.known_etag;
+  if (!fetch.force) job->version = current_version(app);
   app.fetcher->start(
-      std::move(job),
+      std::move(*job),
       [this, name](const wire::FetchProgress& progress) {
         App* mine = find(name);
         if (!mine || !mine->state.rollout) return;

@@ -99,6 +99,7 @@ class Executor {
   Result<> save(App& app, const plan::Step& step, std::uint64_t generation);
   void perform(App& app, const plan::Action& action);
   void do_action(App& app, const plan::Fetch& fetch);
+  std::string current_version(const App& app);  // by its manifest; empty: not told
   Result<> save_releases(const App& app, const plan::Step& step);
   Result<> note_deployed(const App& app, const plan::Rollout& rollout);
   void start(App& app, const plan::Instance& instance);

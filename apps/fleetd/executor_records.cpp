@@ -75,6 +75,10 @@ DeploymentRecord Executor::record_of(const App& app, const plan::Rollout& rollou
     record.baseline.cut += cut_off(app.state, next);
   }
   show_rollout(record.view, rollout);
+  if (rollout.kind == plan::RolloutKind::deploy && rollout.sha256 == app.fetched.sha256) {
+    record.view.version = app.fetched.version;
+    record.view.signed_by = app.fetched.signed_by;
+  }
   return record;
 }
 
@@ -127,6 +131,8 @@ Result<> Executor::save_releases(const App& app, const plan::Step& step) {
       release.bytes = app.fetched.unpacked_bytes;
       release.created_at = wall_time();
       release.etag = app.fetched.etag;
+      release.version = app.fetched.version;
+      release.signed_by = app.fetched.signed_by;
       TRYV(world_.store.put_release(release));
     } else if (const auto* finish = std::get_if<plan::Finish>(&action)) {
       TRYV(note_deployed(app, finish->rollout));

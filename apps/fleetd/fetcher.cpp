@@ -21,7 +21,7 @@ void Fetcher::start(wire::FetchJob job, Progress progress, Done done) {
   cancel();
   const auto begin = [&]() -> Result<> {
     // What an earlier attempt at this release may have left.
-    TRYV(os::remove_tree(job.destination));
+    if (!job.destination.empty()) TRYV(os::remove_tree(job.destination));
     TRY(auto ends, os::unix_pair());
     os::Spawn spawn;
     spawn.argv = {paths_.programs + "/fleet-fetch"};

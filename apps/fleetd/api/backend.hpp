@@ -17,6 +17,8 @@ struct DeployRequest {
   std::string url, sha256;   // sha256: 64 lower-case hex digits, or empty; url: not empty, no control characters
   std::string requested_by;  // "uid 1000", "token"
   bool if_changed = false;   // not, if the source is as it was when it was last deployed from
+  bool latest = false;       // the app's source, in place of a url
+  bool force = false;        // also of a lower version than the current
 };
 
 struct LogQuery {

@@ -20,7 +20,8 @@ using Reply = net::Task<Result<Response>>;
 
 Result<DeployRequest> checked(DeployBody body, std::string requested_by) {
   const auto wrong = [](std::string text) { return fail(ErrorKind::usage, "request body: " + std::move(text)); };
-  if (body.url.empty()) return wrong("url: missing");
+  if (body.url.empty() && !body.latest) return wrong("url: missing");
+  if (!body.url.empty() && body.latest) return wrong("url: not together with latest");
   if (body.url.size() > kMaxUrl) return wrong("url: longer than " + std::to_string(kMaxUrl) + " bytes");
   if (std::ranges::any_of(body.url, [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
     return wrong("url: has control characters");
@@ -28,7 +29,8 @@ Result<DeployRequest> checked(DeployBody body, std::string requested_by) {
   std::ranges::transform(body.sha256, body.sha256.begin(), [](unsigned char c) { return std::tolower(c); });
   const bool hex = std::ranges::all_of(body.sha256, [](unsigned char c) { return std::isxdigit(c); });
   if (!body.sha256.empty() && (body.sha256.size() != 64 || !hex)) return wrong("sha256: not 64 hex digits");
-  return DeployRequest{std::move(body.url), std::move(body.sha256), std::move(requested_by), body.if_changed};
+  return DeployRequest{std::move(body.url), std::move(body.sha256), std::move(requested_by), body.if_changed, body.latest,
+                       body.force};
 }
 
 Response accepted(DeploymentId id) { return answer_with(AcceptedView{id}, 202); }
