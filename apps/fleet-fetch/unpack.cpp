@@ -45,6 +45,10 @@ Result<Archive> open_archive(const Scratch& scratch, Format format) {
   if (format < Format::zip) archive_read_support_format_tar(out.get());
   if (::lseek(scratch.fd(), 0, SEEK_SET) != 0) return fail_errno("cannot rewind the temporary file", errno);
   if (archive_read_open_fd(out.get(), scratch.fd(), kBlock) != ARCHIVE_OK) return unreadable(format, out.get());
+  // The compression and what reads the file; libarchive would peel off any number.
+  if (archive_filter_count(out.get()) > 2) {
+    return fail(ErrorKind::verify, "cannot unpack as " + std::string(name(format)) + ": it is compressed more than once");
+  }
   return out;
 }
 
