@@ -50,6 +50,12 @@ Result<wire::Launch> prepare(const Paths& paths, const AppConfig& app, const pla
                                                     {"data_dir", paths.data(app.name)}}));
   launch.cwd = release_dir;
   launch.log_file = paths.instance_log(app.name, instance.id);
+  launch.log_max_bytes = app.log.size;
+  launch.log_keep = app.log.keep;
+  if (app.log.journal) {
+    launch.journal = "SYSLOG_IDENTIFIER=" + app.name + "\nFLEET_APP=" + app.name + "\nFLEET_RELEASE=" + release +
+                     "\nFLEET_INSTANCE=" + instance.id + "\n";
+  }
   if (app.health.kind == HealthKind::notify) launch.notify_socket = paths.notify_socket(instance.id);
   launch.env = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"HOME", paths.data(app.name)}};
   for (const auto* inherited : {"LANG", "LC_ALL", "TZ"}) {

@@ -14,6 +14,7 @@
 #include "core/json.hpp"
 #include "core/log.hpp"
 #include "daemon.hpp"
+#include "log_archive.hpp"
 #include "os/dirs.hpp"
 
 namespace fleet {
@@ -22,6 +23,7 @@ namespace {
 struct Options {
   std::string config = "/etc/fleet/fleet.toml";
   std::string log_level = "info";
+  std::string log_to_compress;
   bool check = false;
 };
 
@@ -50,6 +52,12 @@ int check(const Options& options) {
   const auto text = candidate ? json::write(*candidate).dump() : candidate.error().text;
   std::fputs((text + "\n").c_str(), candidate ? stdout : stderr);
   return candidate ? 0 : 2;
+}
+
+int compress(const std::string& log) {
+  const auto compressed = compress_log(log);
+  if (!compressed) std::fprintf(stderr, "fleetd: %s\n", compressed.error().text.c_str());
+  return compressed ? 0 : 1;
 }
 
 Result<> serve(const Options& options, Config config) {
@@ -81,11 +89,13 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
   cli.add_flag("--check", options.check, "try whether it could start with this configuration and state; change nothing");
+  cli.add_option("--compress-log", options.log_to_compress, "compress a log that was put aside, as fleetd itself asks for")->type_name("FILE");
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return cli.exit(error) == 0 ? 0 : 2;
   }
+  if (!options.log_to_compress.empty()) return fleet::compress(options.log_to_compress);
   if (options.check) return fleet::check(options);
   fleet::prepare_process();
   fleet::log::start("fleetd", options.log_level);
