@@ -72,8 +72,11 @@ TEST(Doctor, LooksWithoutFleetdToo) {
   EXPECT_TRUE(told(findings(ran, "fleetd"), "error", "cannot connect")) << ran.out;
   EXPECT_TRUE(told(findings(ran, "processes"), "ok", "4 shims")) << ran.out;
   EXPECT_TRUE(told(findings(ran, "port"), "ok", "is fleet's")) << "workers serve on: " << ran.out;
+  const auto config = read_whole(fleet.config_path());
   write_whole(fleet.config_path(), "[fleet]\nnonsense = 1\n");
   EXPECT_TRUE(told(findings(doctor(), "config"), "error", "nonsense"));
+  write_whole(fleet.config_path(), config);
+  fleet.start();
 }
 
 }  // namespace
