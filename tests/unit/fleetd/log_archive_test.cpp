@@ -8,6 +8,7 @@
 
 #include <fstream>
 
+#include "os/fd.hpp"
 #include "temp_dir.hpp"
 
 namespace fleet {
