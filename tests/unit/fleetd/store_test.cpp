@@ -223,8 +223,8 @@ TEST_F(StoreTest, AFileIsCheckedWithoutATouchWhileAnotherFleetdWorksWithIt) {
   sql("PRAGMA user_version = 99");
   EXPECT_NE(Store::check(path()).error().text.find("newer fleetd"), std::string::npos);
   EXPECT_EQ(sql("PRAGMA user_version"), "99");
-  write("fleet.db", std::string(8192, 'z'));
-  EXPECT_EQ(Store::check(path()).error().kind, ErrorKind::verify);
+  write("other.db", std::string(8192, 'z'));
+  EXPECT_EQ(Store::check(dir + "/other.db").error().kind, ErrorKind::verify);
 }
 
 TEST_F(StoreTest, AFileThatIsNoDatabaseIsRefused) {
