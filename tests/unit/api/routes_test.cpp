@@ -105,11 +105,14 @@ TEST_F(RoutesTest, NamesTheRunningDeploymentWhenBusy) {
   AppView app;
   app.name = "shop";
   app.deployment.emplace().id = 16;
+  app.deployment->started_at = "2026-11-22T23:31:10.123Z";
+  app.deployment->requested_by = "uid 1000";
   backend.status_view.apps = {app};
   backend.error = Error{ErrorKind::busy, "shop: deployment 16 is under way"};
   const auto response = ask(request("POST", "/v1/apps/shop/restart"));
   EXPECT_EQ(response.status, 409u);
   EXPECT_THAT(response.body, HasSubstr(R"("kind":"busy","deployment":16)"));
+  EXPECT_THAT(response.body, HasSubstr(R"("requested_by":"uid 1000","since":"2026-11-22T23:31:10.123Z")"));
 }
 
 TEST_F(RoutesTest, PassesOnEveryOtherWish) {
