@@ -18,6 +18,10 @@ Result<os::Fd> open_pipe(os::Fd& read_end) {
   read_end.reset(ends[0]);
   os::Fd write_end(ends[1]);
   if (::fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) return fail_errno("cannot make a pipe", errno);
+  // The program's end reads as well, if that can be had: should we be killed, it does not get SIGPIPE for the next line
+  // that it writes, and has time to be replaced.
+  os::Fd both(::open(("/proc/self/fd/" + std::to_string(ends[1])).c_str(), O_RDWR | O_CLOEXEC));
+  if (both) return both;
   return write_end;
 }
 

@@ -57,6 +57,9 @@ void Executor::recover(std::map<std::string, FoundShim>& found, Since since) {
     return other && other->configured && other->state.current != 0;
   };
   const auto shims = shims_found(world_.paths);  // of those that are not `found`, some that do not answer
+  for (const auto& [name, app] : apps_) {
+    if (since == Since::standstill && std::ranges::any_of(app->state.instances, alive)) since = Since::away;
+  }
   const auto has_shim = [&](const std::string& id) { return std::ranges::find(shims, id) != shims.end(); };
   for (auto& [name, app] : apps_) {
     plan::Recovered recovered;

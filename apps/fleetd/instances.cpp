@@ -1,5 +1,6 @@
 #include "instances.hpp"
 
+#include <poll.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -7,8 +8,12 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "cgroups.hpp"
 #include "config/command.hpp"
 #include "os/atomic_file.hpp"
+#include "os/dirs.hpp"
+#include "os/mounts.hpp"
+#include "os/process.hpp"
 #include "os/unix_socket.hpp"
 #include "os/users.hpp"
 
@@ -22,6 +27,8 @@ struct Instances::Session {
   std::uint64_t start_time = 0;
   bool started = false, ready = false, ended = false;
   std::optional<std::pair<int, milliseconds>> stop;  // asked for; repeated when the shim is dialled again
+  bool orphan = false;                               // the shim is gone
+  std::chrono::steady_clock::time_point ask_again{};  // orphan: for successors
 };
 
 namespace {
@@ -29,6 +36,8 @@ namespace {
 // A shim that takes links and drops them shall not keep us busy.
 constexpr milliseconds kBetweenDials{100};
 constexpr milliseconds kWorkerDrains{40'000};
+constexpr milliseconds kBetweenLooks{20};  // at an orphan
+constexpr std::chrono::seconds kBetweenSuccessors{60};
 
 int own_oom_score() {
   const auto text = os::read_file("/proc/self/oom_score_adj", 16).value_or("0");
@@ -68,7 +77,35 @@ Result<wire::Launch> prepare(const Paths& paths, const AppConfig& app, const pla
   launch.env["FLEET_RELEASE"] = release;
   launch.env["FLEET_INSTANCE"] = instance.id;
   TRY(launch.confined, confinement_of(app.run));
+  if (app.run.private_tmp) launch.confined.private_tmp = paths.private_tmp(instance.id);
+  if (app.run.read_only) {
+    launch.confined.writable = {paths.data(app.name)};
+    if (!instance.socket.empty()) launch.confined.writable.push_back(paths.http_sockets() + "/" + app.name);
+  }
   return launch;
+}
+
+// In place of /tmp and /var/tmp.
+Result<> make_private_tmp(const Paths& paths, const std::string& id) {
+  TRYV(os::make_dir(paths.private_tmps(), 0700));
+  TRYV(os::make_dir(paths.private_tmp(id), 0700));
+  for (const auto* name : {"/tmp", "/var-tmp"}) TRYV(os::make_dir(paths.private_tmp(id) + name, 01777));
+  return {};
+}
+
+bool has_ended(const os::Fd& pidfd) {
+  pollfd ended{pidfd.get(), POLLIN, 0};
+  return ::poll(&ended, 1, 0) == 1;
+}
+
+// Only root can; and not where a unit's settings, a container or an old kernel forbid it.
+Result<> check_mounts(const char* key) {
+  if (::geteuid() != 0) {
+    return fail(ErrorKind::usage, std::string(key) + ": only a fleetd that is root can give an app mounts of its own");
+  }
+  static const auto possible = os::can_have_mounts();
+  if (possible) return {};
+  return fail(ErrorKind::usage, std::string(key) + ": " + possible.error().text);
 }
 
 }  // namespace
@@ -87,8 +124,15 @@ Result<Confinement> confinement_of(const RunConfig& run) {
   confined.memory_max = run.memory_max;
   confined.processes_max = run.processes_max;
   confined.open_files = run.open_files;
+  if (run.private_tmp) TRYV(check_mounts("private_tmp"));
+  if (run.read_only) TRYV(check_mounts("read_only"));
+  confined.read_only = run.read_only;
   if (own_oom_score() < 0) confined.oom_score_adj = 0;  // that of a supervisor is not theirs
   return confined;
+}
+
+bool alive(const plan::Instance& instance) {
+  return os::open_pidfd(static_cast<pid_t>(instance.pid), instance.start_time).has_value();
 }
 
 Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance) {
@@ -96,15 +140,22 @@ Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const p
 }
 
 Result<wire::Launch> check_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance) {
-  return prepare(paths, app, instance, app.health.command);
+  TRY(auto launch, prepare(paths, app, instance, app.health.command));
+  const auto cgroup = paths.cgroup(instance.id);
+  if (!cgroup.empty() && ::access(cgroup.c_str(), F_OK) == 0) launch.confined.cgroup = cgroup;
+  return launch;
 }
 
 void Instances::start(const std::string& app, const AppConfig& config, const plan::Instance& instance) {
   const auto could_not = [&](const Error& error) {
     tell_(app, plan::Ended{instance.id, "could not be started: " + error.text, {}, {}});
   };
-  const auto launch = launch_of(paths_, config, instance);
+  auto launch = launch_of(paths_, config, instance);
   if (!launch) return could_not(launch.error());
+  if (config.run.private_tmp) {
+    if (const auto made = make_private_tmp(paths_, instance.id); !made) return could_not(made.error());
+  }
+  confine(paths_, instance.id, config.run, launch->confined);
   if (!instance.socket.empty()) ::unlink(instance.socket.c_str());  // most servers do not bind where something is
   auto shim = Shim::start(io_, tasks_, paths_, instance.id);
   if (!shim) return could_not(shim.error());
@@ -132,6 +183,29 @@ void Instances::adopt(const std::string& app, const plan::Instance& instance, Sh
   tasks_.spawn(run(session));
 }
 
+void Instances::adopt_orphan(const std::string& app, const plan::Instance& instance) {
+  auto session = std::make_shared<Session>();
+  session->app = app;
+  session->id = instance.id;
+  session->socket = instance.socket;
+  session->started = true;
+  session->pid = instance.pid;
+  session->start_time = instance.start_time;
+  sessions_[instance.id] = session;
+  tasks_.spawn(attend(session));
+}
+
+bool Instances::wants_successors(const std::string& app) {
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto& [id, session] : sessions_) {
+    const bool wants = session->app == app && session->orphan && !session->ended && !session->stop;
+    if (!wants || now < session->ask_again) continue;
+    session->ask_again = now + kBetweenSuccessors;
+    return true;
+  }
+  return false;
+}
+
 void Instances::stop(const std::string& id, int signal, milliseconds grace) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return;
@@ -145,6 +219,7 @@ void Instances::forget(const std::string& id) {
   found->second->ended = true;
   if (found->second->shim) found->second->shim->dismiss();
   if (!found->second->socket.empty()) ::unlink(found->second->socket.c_str());
+  if (auto removed = os::remove_tree(paths_.private_tmp(id)); !removed) spdlog::warn("{}", removed.error().text);
   sessions_.erase(found);
 }
 
@@ -160,11 +235,11 @@ void Instances::sweep(const std::string& id, Shim shim, const wire::ShimStatus& 
   tasks_.spawn(run(session));
 }
 
-net::Task<> Instances::wait_ended() {
-  const auto runs = [](const auto& entry) { return !entry.second->ended; };
+net::Task<> Instances::wait_ended(std::set<std::string> apps) {
+  const auto runs = [&](const auto& entry) { return !entry.second->ended && apps.contains(entry.second->app); };
   while (std::ranges::any_of(sessions_, runs)) (void)co_await ended_.async_wait(net::use_result);
   for (const auto& [id, session] : sessions_) {
-    if (session->shim) session->shim->dismiss();
+    if (session->ended && session->shim) session->shim->dismiss();
   }
 }
 
@@ -186,16 +261,42 @@ net::Task<> Instances::run(std::shared_ptr<Session> session) {
     if (!shim) {
       session->shim.reset();
       ::unlink(paths_.shim_socket(session->id).c_str());
-      kill_orphan(session->id, session->pid, session->start_time);
-      session->ended = true;
-      ended_.cancel();
-      const plan::Ended ended{session->id, "lost its shim and was killed", {}, {}};
-      if (!session->app.empty()) tell_(session->app, ended);
-      co_return;
+      co_return co_await attend(session);
     }
     session->shim = std::move(*shim);
     if (session->stop) session->shim->stop(session->stop->first, session->stop->second);
   }
+}
+
+// Without its shim: an app's process is watched and stopped from here, and how it ends nobody can tell. What nobody has
+// started, or nobody wants, is ended.
+net::Task<> Instances::attend(std::shared_ptr<Session> session) {
+  session->orphan = session->started && !session->app.empty();
+  const auto pid = static_cast<pid_t>(session->pid);
+  auto pidfd = os::open_pidfd(pid, session->start_time);
+  if (pidfd && session->orphan) {
+    spdlog::warn("an application's shim is gone; it serves on until others have taken its place id={} pid={}", session->id, pid);
+    tell_(session->app, plan::Tick{});
+  } else {
+    kill_orphan(session->id, session->pid, session->start_time);
+  }
+  std::optional<net::Timer::time_point> kill_at;
+  while (pidfd && !has_ended(*pidfd)) {
+    if (session->stop && !kill_at) {
+      kill_at = std::chrono::steady_clock::now() + session->stop->second;
+      (void)os::signal(*pidfd, session->stop->first);
+      (void)os::signal(*pidfd, SIGCONT);
+    }
+    if (kill_at && std::chrono::steady_clock::now() >= *kill_at) kill_orphan(session->id, session->pid, session->start_time);
+    net::Timer pause(io_, kBetweenLooks);
+    (void)co_await pause.async_wait(net::use_result);
+  }
+  end_cgroup(io_, tasks_, paths_, session->id);
+  if (session->ended) co_return;
+  session->ended = true;
+  ended_.cancel();
+  const plan::Ended ended{session->id, "ended without its shim", {}, {}};
+  if (!session->app.empty()) tell_(session->app, ended);
 }
 
 // Returns whether that was the last there is to tell.

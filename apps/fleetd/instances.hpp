@@ -23,6 +23,9 @@ Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const p
 // The same for its health.command.
 Result<wire::Launch> check_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance);
 
+// Whether the process on record is there.
+bool alive(const plan::Instance& instance);
+
 class Instances {
  public:
   using Tell = std::function<void(const std::string& app, plan::Event)>;
@@ -36,13 +39,20 @@ class Instances {
   // A former fleetd's instance whose shim was found. Its status is told from now on.
   void adopt(const std::string& app, const plan::Instance& instance, Shim shim, const wire::ShimStatus& status);
 
+  // Likewise, but its shim is gone; it is alive().
+  void adopt_orphan(const std::string& app, const plan::Instance& instance);
+
+  // Whether others are to take the place of this app's instances, as one of them has lost its shim: it serves on, but
+  // nobody reads its output. Says so once a while.
+  bool wants_successors(const std::string& app);
+
   void stop(const std::string& id, int signal, milliseconds grace);
 
   // Its end is on record: lets the shim go.
   void forget(const std::string& id);
 
-  // Until no process that was told to stop is left.
-  net::Task<> wait_ended();
+  // Until no process of these apps is left: they were told to stop.
+  net::Task<> wait_ended(std::set<std::string> apps);
 
   // A shim that belongs to nothing on record: stops what it runs, and it.
   void sweep(const std::string& id, Shim shim, const wire::ShimStatus& status);
@@ -51,6 +61,7 @@ class Instances {
   struct Session;
   net::Task<> run(std::shared_ptr<Session> session);
   bool take(Session& session, const wire::ShimStatus& status);
+  net::Task<> attend(std::shared_ptr<Session> session);
 
   net::asio::io_context& io_;
   net::TaskGroup& tasks_;

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "cgroups.hpp"
 #include "config/load.hpp"
 #include "core/json.hpp"
 #include "core/log.hpp"
@@ -24,7 +25,7 @@ struct Options {
   std::string config = "/etc/fleet/fleet.toml";
   std::string log_level = "info";
   std::string log_to_compress;
-  bool check = false;
+  bool check = false, make_way = false;
 };
 
 // As many descriptors as we may have; and nobody else reads what we create.
@@ -54,6 +55,24 @@ int check(const Options& options) {
   return candidate ? 0 : 2;
 }
 
+int leave_unit_cgroup() {
+  const auto made = make_way(os::own_cgroup_folder());
+  if (!made) std::fprintf(stderr, "fleetd: %s\n", made.error().text.c_str());
+  return made ? 0 : 1;
+}
+
+std::string own_cgroups(const Config& config) {
+  const auto own = take_cgroups(os::own_cgroup_folder(), config.state_dir);
+  const auto& has = own.controllers;
+  const auto kept = [](bool controller) { return controller ? "the cgroup's" : "each process's"; };
+  spdlog::info("cgroups folder={} memory_max={} pids_max={} cpu_max={}{}{}", own.folder.empty() ? "none" : own.folder,
+               kept(has.memory), kept(has.processes), has.cpu ? "the cgroup's" : "nobody's", own.why.empty() ? "" : ": ", own.why);
+  for (const auto& app : config.apps) {
+    if (app.run.cpu_max != 0 && !has.cpu) spdlog::warn("cpu_max has no effect without a cgroup's cpu controller app={}", app.name);
+  }
+  return own.folder;
+}
+
 int compress(const std::string& log) {
   const auto compressed = compress_log(log);
   if (!compressed) std::fprintf(stderr, "fleetd: %s\n", compressed.error().text.c_str());
@@ -61,13 +80,14 @@ int compress(const std::string& log) {
 }
 
 Result<> serve(const Options& options, Config config) {
-  TRY(const Paths paths, Paths::of(config));
+  TRY(Paths paths, Paths::of(config));
   TRYV(paths.make());
   TRY(const os::Fd lock, os::lock_dir(paths.state));
   std::string damage;
   TRY(Store store, Store::open_or_begin(paths.database(), damage));
   if (!damage.empty()) spdlog::critical("{}", damage);
   spdlog::info("fleetd " FLEET_VERSION " starts config={} state={}", options.config, paths.state);
+  paths.cgroups = own_cgroups(config);
   net::asio::io_context io(1);
   Daemon daemon(io, options.config, std::move(config), paths, std::move(store));
   net::asio::co_spawn(io.get_executor(), run(daemon), net::asio::detached);
@@ -89,6 +109,7 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}));
   cli.add_flag("--check", options.check, "try whether it could start with this configuration and state; change nothing");
+  cli.add_flag("--make-way", options.make_way, "before a start by systemd (see fleetd.service): leave the unit's own cgroup to it");
   cli.add_option("--compress-log", options.log_to_compress, "compress a log that was put aside, as fleetd itself asks for")->type_name("FILE");
   try {
     cli.parse(argc, argv);
@@ -97,6 +118,7 @@ int main(int argc, char** argv) {
   }
   if (!options.log_to_compress.empty()) return fleet::compress(options.log_to_compress);
   if (options.check) return fleet::check(options);
+  if (options.make_way) return fleet::leave_unit_cgroup();
   fleet::prepare_process();
   fleet::log::start("fleetd", options.log_level);
   auto config = fleet::config::load(options.config);

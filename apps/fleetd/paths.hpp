@@ -13,6 +13,7 @@ namespace fleet {
 
 struct Paths {
   std::string state, run, programs;  // folders; programs: where fleetd itself is
+  std::string cgroups = {};          // of what is started; empty: none
 
   std::string database() const { return state + "/fleet.db"; }
   std::string tls() const { return state + "/tls"; }
@@ -37,6 +38,10 @@ struct Paths {
   std::string http_socket(const std::string& app, const std::string& id) const {
     return http_sockets() + "/" + app + "/" + id.substr(app.size() + 1);
   }
+
+  std::string cgroup(const std::string& id) const { return cgroups.empty() ? "" : cgroups + "/" + id; }
+  std::string private_tmps() const { return state + "/tmp"; }
+  std::string private_tmp(const std::string& id) const { return private_tmps() + "/" + id; }
 
   // The folder of this program's own executable.
   static Result<Paths> of(const Config& config);

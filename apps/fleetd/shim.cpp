@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "child.hpp"
+#include "config/values.hpp"
 #include "core/signal_names.hpp"
 #include "os/process.hpp"
 #include "os/process_tree.hpp"
@@ -84,6 +85,12 @@ std::vector<std::string> http_sockets_found(const Paths& paths) {
   return found;
 }
 
+std::vector<std::string> private_tmps_found(const Paths& paths) {
+  auto found = names_in(paths.private_tmps());
+  for (auto& name : found) name = paths.private_tmp(name);
+  return found;
+}
+
 void kill_orphan(const std::string& id, std::uint32_t pid, std::uint64_t start_time) {
   const auto main = static_cast<pid_t>(pid);
   if (pid == 0 || !os::open_pidfd(main, start_time)) return;
@@ -94,6 +101,8 @@ void kill_orphan(const std::string& id, std::uint32_t pid, std::uint64_t start_t
 
 std::string how_it_ended(const wire::ShimStatus& status) {
   if (status.state == wire::ShimState::failed) return "could not be started: " + status.error;
+  if (status.out_of_memory && status.memory_max == 0) return "was killed as the machine ran out of memory";
+  if (status.out_of_memory) return "ran out of memory (memory_max " + config::show_size(status.memory_max) + ")";
   if (status.signal != 0) return "was killed by " + signal_name(static_cast<int>(status.signal));
   return "exited with code " + std::to_string(status.exit_code);
 }

@@ -40,12 +40,15 @@ std::vector<std::string> shims_found(const Paths& paths);
 std::vector<std::string> workers_found(const Paths& paths);
 // Ids of the instances whose HTTP sockets are there, alive or not.
 std::vector<std::string> http_sockets_found(const Paths& paths);
+// Folders that were somebody's /tmp.
+std::vector<std::string> private_tmps_found(const Paths& paths);
 
 // Kills a program whose shim is gone, with its whole tree: nobody captures its output or can tell how it ends. Does
 // nothing if that process is gone, whoever may have its pid now.
 void kill_orphan(const std::string& id, std::uint32_t pid, std::uint64_t start_time);
 
-// How a program ended, for people: "exited with code 3", "was killed by SIGSEGV".
+// How a program ended, for people: "exited with code 3", "was killed by SIGSEGV", "ran out of memory (memory_max
+// 512MiB)".
 std::string how_it_ended(const wire::ShimStatus& status);
 
 }  // namespace fleet
