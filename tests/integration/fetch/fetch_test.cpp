@@ -76,6 +76,12 @@ int Fetcher::wait() {
   return status && *status ? (*status)->code : -1;
 }
 
+void Fetcher::wait_at_most(std::chrono::nanoseconds time) {
+  pollfd ended{process_.pidfd.get(), POLLIN, 0};
+  const timespec limit{time.count() / 1'000'000'000, time.count() % 1'000'000'000};
+  ::ppoll(&ended, 1, &limit, nullptr);
+}
+
 FetchTest::FetchTest() {
   std::string folder = fs::temp_directory_path() / "fleet-fetch-test-XXXXXX";
   root_ = ::mkdtemp(folder.data());

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <utility>
@@ -27,6 +28,7 @@ class Fetcher {
   void hang_up() { link_.reset(); }
   void signal(int number);
   int wait();  // exit code
+  void wait_at_most(std::chrono::nanoseconds time);
 
  private:
   os::Fd link_;

@@ -1,6 +1,4 @@
 // Whenever fleet-fetch is killed, a release is there whole or not at all, and the next fetch works and tidies up.
-#include <poll.h>
-
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -35,9 +33,7 @@ class KilledTest : public FetchTest {
  protected:
   void kill_after(const wire::FetchJob& wanted, Clock::duration time) {
     Fetcher fetcher(wanted, env_);
-    const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
-    const timespec pause{nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
-    ::nanosleep(&pause, nullptr);
+    fetcher.wait_at_most(std::chrono::duration_cast<std::chrono::nanoseconds>(time));
     fetcher.signal(SIGKILL);
     fetcher.wait();
   }
