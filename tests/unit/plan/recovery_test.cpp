@@ -69,7 +69,7 @@ TEST_F(Recovery, TakesOnTheIdentityItIsTold) {
 TEST_F(Recovery, OfAnInstanceThatDiedMeanwhileRestartsItWithBackOff) {
   app.serve("a");
   app.come_back({});
-  EXPECT_THAT(app.did(), ElementsAre("forget " + old, publishes()));
+  EXPECT_THAT(app.did(), ElementsAre("forget " + old, "blame 1", publishes()));
   EXPECT_EQ(app.phase(old), InstancePhase::backoff);
   app.wait(milliseconds(1000));
   EXPECT_TRUE(app.did("start shop-v1-2"));
