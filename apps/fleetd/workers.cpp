@@ -124,7 +124,8 @@ Result<> Workers::dial(Worker& worker) {
 void Workers::begin(std::uint32_t slots, wire::Keys keys, RouteTable table) {
   keys_ = std::move(keys);
   table_ = std::move(table);
-  for (const auto& worker : all_) {
+  // A copy: one that has ended since it was adopted is taken out of all_ as soon as it is served.
+  for (const auto& worker : std::vector(all_)) {
     send_keys(*worker);
     send_table(*worker);
     if (!worker->live) worker->link->send(wire::Accept{});
