@@ -74,7 +74,8 @@ std::uint64_t entries(const std::string& folder, Wanted&& wanted) {
 
 // Beneath the cgroup that fleetd is in, and beside it: wherever a name says that it is of this fleet's.
 std::uint64_t cgroups(const test::Fleet& fleet) {
-  const auto own = fs::path(fleet.root()).filename().string();
+  const auto folder_name = fs::path(fleet.root()).filename().string();
+  const auto own = folder_name.substr(folder_name.rfind('-') + 1);  // the part that no name of a cgroup escapes
   std::ifstream mounts("/proc/mounts");
   for (std::string line; std::getline(mounts, line);) {
     std::istringstream fields(line);
