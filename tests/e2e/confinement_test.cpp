@@ -1,9 +1,14 @@
 // Applications that are somebody else than fleetd.
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "expect.hpp"
+#include "os/cgroup.hpp"
+#include "os/process_tree.hpp"
 
 namespace fleet::test {
 namespace {
@@ -83,6 +88,79 @@ TEST(Confinement, AnAppThatCouldLeadTheProxyToAnySocketIsRefused) {
   const auto ran = fleet.ctl({"config", "check", fleet.config_path()});
   EXPECT_EQ(ran.code, kUsage);
   EXPECT_NE(ran.err.find("app \"shop\": listen: \"unix\" is not for an app with a user of its own"), std::string::npos) << ran.err;
+}
+
+// The cgroups of what this fleet has started, or nothing where none can be made.
+std::vector<std::string> cgroups_of(const Fleet& fleet) {
+  std::vector<std::string> names;
+  std::error_code error;
+  const auto own = os::own_cgroup_folder() + "/fleet-" + os::cgroup_name(fleet.root() + "/state");
+  for (const auto& entry : std::filesystem::directory_iterator(own, error)) {
+    if (entry.is_directory()) names.push_back(entry.path().filename());
+  }
+  return names;
+}
+
+TEST(Confinement, B_CgroupsAreOfWhatRunsAndGoneWithIt) {
+  Fleet fleet;
+  fleet.start();
+  if (cgroups_of(fleet).empty()) GTEST_SKIP() << "no cgroup can be made here";
+  ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+  EXPECT_EQ(cgroups_of(fleet).size(), 4u);
+  ASSERT_TRUE(ended(fleet.deploy({"v2"}), kDone));
+  EXPECT_TRUE(eventually(milliseconds(5000), [&] { return cgroups_of(fleet).size() == 4; }));
+  fleet.kill();
+  fleet.start();
+  EXPECT_EQ(cgroups_of(fleet).size(), 4u);
+  EXPECT_EQ(fleet.shutdown(), "");
+  EXPECT_TRUE(cgroups_of(fleet).empty());
+}
+
+class ShimKilled : public ::testing::Test {
+ protected:
+  // SIGKILL to the shim of one instance, after SIGKILL to fleetd if it is to be away.
+  void kill_shim(bool away = false) {
+    const auto pid = fleet.instance_pids().at(0);
+    if (away) fleet.kill();
+    const auto entry = os::process_entry(pid);
+    ASSERT_TRUE(entry);
+    ASSERT_EQ(::kill(entry->parent, SIGKILL), 0);
+    lost = pid;
+  }
+  static bool runs(pid_t pid) {
+    const auto entry = os::process_entry(pid);
+    return entry && !entry->zombie;  // its parent is now this test
+  }
+  bool replaced() {
+    const auto pids = fleet.instance_pids();
+    return pids.size() == 2 && std::ranges::find(pids, lost) == pids.end() && !runs(lost);
+  }
+  Fleet fleet;
+  pid_t lost = 0;
+};
+
+TEST_F(ShimKilled, A6_I_ItsAppServesOnUntilOthersHaveTakenItsPlace) {
+  fleet.start();
+  ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+  Traffic traffic(fleet);
+  traffic.flow();
+  kill_shim();
+  EXPECT_TRUE(eventually(milliseconds(20000), [&] { return replaced(); }));
+  traffic.flow();
+  EXPECT_TRUE(lossless(traffic.stop(300), {"v1"}));
+  EXPECT_TRUE(eventually(milliseconds(10000), [&] { return bool(settled(fleet)); }));
+}
+
+TEST_F(ShimKilled, A6_I_SoItDoesWhenFleetdWasAway) {
+  fleet.start();
+  ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+  Traffic traffic(fleet);
+  traffic.flow();
+  kill_shim(true);
+  fleet.start();
+  EXPECT_TRUE(eventually(milliseconds(20000), [&] { return replaced(); }));
+  traffic.flow();
+  EXPECT_TRUE(lossless(traffic.stop(300), {"v1"}));
 }
 
 }  // namespace
