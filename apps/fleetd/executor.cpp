@@ -29,6 +29,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t kEventsKept = 10'000, kEventsPruned = 1'000;  // pruned after so many new ones
 constexpr std::size_t kLogsSpared = 20;     // of instances that are gone, per app
 constexpr auto kSaveRetry = 1s;
+constexpr milliseconds kBetweenLooks{200};  // at what no event tells of
 constexpr auto kTold = 10s;  // in which every worker has a table, or a successor that has
 
 // Of the clock that all processes of the machine share, until it is booted again.
@@ -275,6 +276,10 @@ void Executor::work() {
 // What one app's state means for another, and what an app's own calls for. Whether there is something to do.
 bool Executor::follow_up() {
   if (!recovered_ || closing_) return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (!state_changed_ && now < look_again_) return false;
+  state_changed_ = false;
+  look_again_ = now + kBetweenLooks;
   for (auto& [name, app] : apps_) {
     if (!app->state.awaits.empty()) {
       auto left = unready(app->state.awaits);
@@ -321,6 +326,7 @@ Result<> Executor::process(App& app, const plan::Event& event) {
   for (const auto& action : step.actions) perform(app, action);
   schedule(app, step.wake_at);
   if (changed) settled_.cancel();
+  state_changed_ |= changed;
   return {};
 }
 
@@ -463,7 +469,7 @@ void Executor::perform(App& app, const plan::Action& action) {
       if (found != app.state.instances.end()) start(app, *found);
     } else if constexpr (std::is_same_v<A, plan::Probe>) {
       const auto found = instance(a.instance);
-      if (found != app.state.instances.end()) world_.tasks.spawn(run_probe(name, *found, app.config));
+      if (found != app.state.instances.end()) world_.tasks.spawn(run_probe(name, found->id, probe_target(app.config, *found)));
     } else if constexpr (std::is_same_v<A, plan::Stop>) {
       instances_.stop(a.instance, stop_signal(app.config), app.config.drain.stop_timeout);
     } else if constexpr (std::is_same_v<A, plan::Forget>) {
@@ -527,25 +533,26 @@ void Executor::do_action(App& app, const plan::Fetch& fetch) {
       });
 }
 
-net::Task<> Executor::run_probe(std::string app, plan::Instance instance, AppConfig config) {
+Result<ProbeTarget> Executor::probe_target(const AppConfig& config, const plan::Instance& instance) const {
   ProbeTarget target;
   target.health = config.health;
   target.port = instance.port;
   target.socket = instance.socket;
   target.host = config.hosts.empty() || config.hosts.front().starts_with('*') ? "localhost" : config.hosts.front();
-  ProbeReport report;
-  bool runnable = true;
   if (config.health.kind == HealthKind::command) {
-    auto launch = check_of(world_.paths, config, instance);
-    runnable = launch.has_value();
-    if (runnable) target.launch = std::move(*launch);
-    else report.detail = launch.error().text;
+    TRY(target.launch, check_of(world_.paths, config, instance));
   }
-  if (runnable) report = co_await probe(world_.io, std::move(target));
+  return target;
+}
+
+net::Task<> Executor::run_probe(std::string app, std::string instance, Result<ProbeTarget> target) {
+  ProbeReport report;
+  if (target) report = co_await probe(world_.io, std::move(*target));
+  else report.detail = target.error().text;
   plan::Probed probed;
-  probed.instance = instance.id;
+  probed.instance = std::move(instance);
   probed.outcome = report.outcome;
-  probed.detail = report.detail;
+  probed.detail = std::move(report.detail);
   feed(app, std::move(probed));
 }
 

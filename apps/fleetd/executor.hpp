@@ -17,6 +17,7 @@
 #include "net/task_group.hpp"
 #include "paths.hpp"
 #include "plan/app.hpp"
+#include "probe.hpp"
 #include "store.hpp"
 #include "workers.hpp"
 
@@ -114,7 +115,8 @@ class Executor {
   void schedule(App& app, std::optional<milliseconds> wake_at);
   net::Task<> tick();
   net::Task<> begin_receipt(std::string app, api::DeploymentId deployment);
-  net::Task<> run_probe(std::string app, plan::Instance instance, AppConfig config);
+  Result<ProbeTarget> probe_target(const AppConfig& config, const plan::Instance& instance) const;
+  net::Task<> run_probe(std::string app, std::string instance, Result<ProbeTarget> target);
   void discard_release(const std::string& app, std::uint64_t number);
   void retain(App& app);
   App* find(const std::string& name);
@@ -129,6 +131,8 @@ class Executor {
   bool working_ = false, closing_ = false;
   bool recovered_ = false;  // before that nothing may be published
   std::optional<net::Timer::time_point> retry_at_;  // when the last attempt to save has failed
+  bool state_changed_ = true;  // since follow_up() looked
+  std::chrono::steady_clock::time_point look_again_{};
   std::uint64_t generation_ = 0, next_deployment_ = 1;
   net::Timer wake_, settled_;
 };

@@ -24,10 +24,10 @@ namespace {
 namespace fs = std::filesystem;
 
 // A range of its own for each fleet, below the kernel's ephemeral ports.
-std::string port_range() {
+std::string port_range(unsigned blocks) {
   static std::atomic<unsigned> next = static_cast<unsigned>(::getpid());
-  const unsigned first = 10000 + next++ % 200 * 100;
-  return std::to_string(first) + "-" + std::to_string(first + 99);
+  const unsigned first = 10000 + next.fetch_add(blocks) % 200 * 100;
+  return std::to_string(first) + "-" + std::to_string(first + blocks * 100 - 1);
 }
 
 std::string demo_toml(const DemoApp& app, const std::string& ledgers) {
@@ -103,7 +103,7 @@ void Fleet::write_config(const FleetSetup& setup) {
   const auto local = [](std::uint16_t port) { return "\"127.0.0.1:" + std::to_string(port) + "\""; };
   std::ostringstream out;
   out << "[fleet]\nstate_dir = \"" << root_ << "/state\"\nrun_dir = \"" << root_ << "/run\"\n";
-  out << "ports = \"" << port_range() << "\"\nallow_root = true\n";
+  out << "ports = \"" << port_range(setup.port_blocks) << "\"\nallow_root = true\n";
   for (const auto& line : setup.fleet_lines) out << line << '\n';
   if (setup.tcp_api) {
     out << "[api]\nlisten = " << local(api_port_) << '\n';

@@ -43,6 +43,7 @@ struct FleetSetup {
   std::vector<std::string> fleet_lines;  // further keys of [fleet]
   std::string tables;                    // further tables, [[tls]] for example
   unsigned workers = 2;
+  unsigned port_blocks = 1;  // of a hundred ports for instances
   bool ipv6 = false;  // listen on [::1] too
   bool tcp_api = false;
   std::string token;  // of the TCP API
