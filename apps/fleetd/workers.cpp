@@ -422,7 +422,11 @@ void Workers::take(Worker& worker, const net::Incoming& message) {
 void Workers::lost(Worker& worker) {
   worker.live = false;
   worker.over = true;
-  if (!worker.shim) end_cgroup(io_, tasks_, paths_, worker.id);  // which would have done so
+  if (!worker.shim) {  // which would have done so
+    end_cgroup(io_, tasks_, paths_, worker.id);
+    ::unlink(paths_.worker_socket(worker.id).c_str());
+    ::unlink(paths_.shim_socket(worker.id).c_str());
+  }
   set_stats(worker, {});
   fleet::add(past_figures_, std::exchange(worker.figures, {}));
   std::erase_if(all_, [&](const auto& w) { return w.get() == &worker; });

@@ -144,18 +144,28 @@ Account soak(Scene& scene, const Options& options, const std::vector<FaultKind>&
   }
   wait_for_end(scene, options, operators, traffic);
   std::vector<History> histories;
-  for (auto& one : operators) histories.push_back(one.get());
-  const auto faults = injector.valid() ? injector.get() : std::vector<Fault>();
-
-  if (!scene.wait_well(milliseconds(60000))) account.left.push_back("not well: " + scene.fleet.status().dump());
-  traffic.flow(100);
+  std::vector<Fault> faults;
+  // What goes wrong so badly that it cannot be gone on with is a finding like others, and all else is still told.
+  const auto finding = [&](const auto& work) {
+    try {
+      work();
+    } catch (const std::exception& error) {
+      account.left.push_back(error.what());
+    }
+  };
+  for (auto& one : operators) finding([&] { histories.push_back(one.get()); });
+  if (injector.valid()) finding([&] { faults = injector.get(); });
+  finding([&] {
+    if (!scene.wait_well(milliseconds(60000))) account.left.push_back("not well: " + scene.fleet.status().dump());
+    traffic.flow(100);
+  });
   const auto verdict = traffic.stop(1, milliseconds(120000));
   account.seconds = static_cast<double>(now_ms() - begun) / 1000;
   test::pause_for(milliseconds(300));  // until the last lines of access logs are written
   add_load(account, verdict, logged_requests(scene, verdict.load), faults);
   add_faults(account, faults);
   for (const auto& history : histories) add_history(account, history, faults, verdict.load);
-  account.holdings = holdings_since(before, scene);
+  finding([&] { account.holdings = holdings_since(before, scene); });
   if (const auto left = scene.fleet.shutdown(); !left.empty()) account.left.push_back(left);
   return account;
 }

@@ -174,7 +174,9 @@ void Fleet::launch(const Environment& more, const std::string& program) {
 
 void Fleet::wait_ready(milliseconds limit) {
   const auto answers = [&] {
-    if (!daemon_->running()) throw std::runtime_error("fleetd has ended:\n" + daemon_log());
+    if (const auto code = daemon_->wait(milliseconds(0))) {
+      throw std::runtime_error("fleetd has ended with " + std::to_string(*code) + ":\n" + daemon_log());
+    }
     const auto response = fetch(api(), "GET", "/healthz");
     return response && response->status == 200;
   };

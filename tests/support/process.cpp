@@ -127,15 +127,10 @@ std::uint64_t rss_kib(pid_t pid) { return field_kib(proc(pid, "status"), "VmRSS:
 std::uint64_t pss_kib(pid_t pid) { return field_kib(proc(pid, "smaps_rollup"), "Pss:"); }
 
 milliseconds cpu_time(pid_t pid) {
-  const auto text = read_whole(proc(pid, "stat"));
-  const auto close = text.rfind(')');
-  if (close == std::string::npos) return milliseconds(0);
-  std::istringstream fields(text.substr(close + 2));
-  std::string skipped;
-  for (int i = 0; i < 11; ++i) fields >> skipped;  // from field 3, state, to 13, cmajflt (proc(5))
-  long user = 0, system = 0;
-  fields >> user >> system;
-  return milliseconds((user + system) * 1000 / ::sysconf(_SC_CLK_TCK));
+  std::istringstream fields(read_whole(proc(pid, "schedstat")));
+  std::uint64_t ran = 0;  // ns
+  fields >> ran;
+  return milliseconds(ran / 1'000'000);
 }
 
 std::string command_line(pid_t pid) {

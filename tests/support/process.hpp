@@ -50,7 +50,7 @@ void write_whole(const std::string& path, std::string_view text);
 // From /proc; 0 when there is no such process.
 std::uint64_t rss_kib(pid_t);
 std::uint64_t pss_kib(pid_t);
-milliseconds cpu_time(pid_t);  // user + system, in clock ticks' resolution
+milliseconds cpu_time(pid_t);  // of its first thread, exact: what timers wake is not seen rightly by ticks (stat)
 std::string command_line(pid_t);
 
 void pause_for(milliseconds);
