@@ -10,6 +10,14 @@ constexpr milliseconds kFirstDelay{5};
 // 25 ms of its listening, where backing off to the interval would leave it waiting for as long as that.
 constexpr milliseconds kRefusedDelay{25};
 constexpr milliseconds kRefusedFor{120'000};
+constexpr milliseconds kMaxGrid{250};
+
+// Probes in rotation fall on moments that all instances share, up to a tenth of the interval early: waking up for each of
+// hundreds would cost more than they do.
+milliseconds on_grid(milliseconds at, milliseconds interval) {
+  const auto grid = std::min(interval / 10, kMaxGrid);
+  return grid.count() > 1 ? at - at % grid : at;
+}
 
 }  // namespace
 
@@ -18,7 +26,7 @@ Health begin_probing(milliseconds now) {
 }
 
 Health watch(const HealthConfig& config, milliseconds now) {
-  return Health{.began = now, .delay = config.interval, .next_probe = now + config.interval};
+  return Health{.began = now, .delay = config.interval, .next_probe = on_grid(now + config.interval, config.interval)};
 }
 
 Verdict on_probe(Health& health, const HealthConfig& config, ProbeOutcome outcome, bool starting, milliseconds now) {
@@ -32,7 +40,7 @@ Verdict on_probe(Health& health, const HealthConfig& config, ProbeOutcome outcom
   if (starting && outcome == ProbeOutcome::refused && now - health.began < kRefusedFor) {
     wait = std::min(wait, kRefusedDelay);
   }
-  health.next_probe = now + wait;
+  health.next_probe = starting ? now + wait : on_grid(now + wait, config.interval);
 
   // Not "==": a reload may have lowered the threshold below the run so far.
   if (passed && health.passed >= config.healthy) return Verdict::healthy;
