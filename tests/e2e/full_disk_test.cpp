@@ -1,0 +1,92 @@
+// B5: no room where fleet keeps its state. What serves goes on; deploys fail and say why; with room again all works.
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "expect.hpp"
+
+namespace fleet::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A fleet whose state_dir is a small file system of its own.
+class FullDisk : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root may mount";
+    state = fleet.root() + "/state";
+    fs::create_directory(state);
+    fs::permissions(state, fs::perms::owner_all);
+    ASSERT_EQ(::mount("tmpfs", state.c_str(), "tmpfs", 0, "size=48m,mode=0700"), 0) << strerror(errno);
+    mounted = true;
+    fleet.start();
+    ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+  }
+  void TearDown() override {
+    if (!mounted) return;
+    EXPECT_EQ(fleet.shutdown(), "");
+    EXPECT_EQ(::umount2(state.c_str(), MNT_DETACH), 0);
+  }
+
+  std::uint64_t free_bytes() const {
+    struct statvfs is {};
+    ::statvfs(state.c_str(), &is);
+    return is.f_bavail * is.f_frsize;
+  }
+  void fill() const {
+    std::ofstream ballast(state + "/ballast", std::ios::binary);
+    const std::string block(64 * 1024, 'x');
+    while (ballast.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+    }
+  }
+
+  Fleet fleet;
+  std::string state;
+  bool mounted = false;
+};
+
+TEST_F(FullDisk, B5_ADeployThatDoesNotFitFailsAndGivesItsRoomBack) {
+  Traffic traffic(fleet);
+  traffic.flow();
+  const auto before = free_bytes();
+  const auto ran = fleet.deploy({"big", {}, 64u << 20});
+  EXPECT_EQ(ran.code, kFetch);
+  EXPECT_NE(ran.err.find("no space left on device"), std::string::npos) << ran.err;
+  EXPECT_TRUE(serves(fleet, "v1"));
+  EXPECT_GE(free_bytes() + (1u << 20), before) << "logs and records may have grown";
+  ASSERT_TRUE(ended(fleet.deploy({"v2"}), kDone));
+  EXPECT_TRUE(lossless(traffic.stop(300), {"v1", "v2"}));
+}
+
+TEST_F(FullDisk, B5_WithNotOneByteLeftAllServesOnAndRecoversByItself) {
+  Traffic traffic(fleet);
+  traffic.flow();
+  fill();
+  EXPECT_NE(fleet.deploy({"v2"}).code, kDone);
+  traffic.flow(300);
+  EXPECT_TRUE(serves(fleet, "v1"));
+  EXPECT_EQ(fleet.call("GET", "/v1/status").status, 200);
+  fs::remove(state + "/ballast");
+  EXPECT_TRUE(eventually(milliseconds(10000), [&] { return fleet.deploy({"v3"}).code == kDone; }));
+  EXPECT_TRUE(serves(fleet, "v3"));
+  EXPECT_TRUE(lossless(traffic.stop(600), {"v1", "v3"}));
+}
+
+TEST_F(FullDisk, B5_FleetdThatIsKilledWithoutRoomComesBackWhenThereIsSome) {
+  Traffic traffic(fleet);
+  traffic.flow();
+  fill();
+  fleet.kill();
+  traffic.flow();
+  fs::remove(state + "/ballast");
+  fleet.start();
+  ASSERT_TRUE(ended(fleet.deploy({"v2"}), kDone));
+  EXPECT_TRUE(lossless(traffic.stop(400), {"v1", "v2"}));
+}
+
+}  // namespace
+}  // namespace fleet::test
