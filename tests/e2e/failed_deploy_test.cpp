@@ -13,6 +13,7 @@ class FailedDeploy : public ::testing::Test {
  protected:
   static FleetSetup setup() {
     FleetSetup setup;
+    setup.demo_apps[0].lines = {"allow_insecure = true"};
     setup.demo_apps[0].health = {"path = \"/health\"", "interval = \"100ms\"", "timeout = \"500ms\"", "healthy = 2",
                                  "start_timeout = \"2s\""};
     return setup;

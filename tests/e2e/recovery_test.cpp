@@ -62,7 +62,13 @@ class KilledIn : public ::testing::Test {
     EXPECT_EQ(servers_running(), 2u);
   }
 
-  Fleet fleet;
+  static FleetSetup over_http() {
+    FleetSetup setup;
+    setup.demo_apps[0].lines = {"allow_insecure = true"};
+    return setup;
+  }
+
+  Fleet fleet{over_http()};
   std::optional<Traffic> traffic;
 };
 

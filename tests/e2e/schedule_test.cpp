@@ -18,8 +18,10 @@ class Schedule : public ::testing::Test {
 
 TEST_F(Schedule, DeploysWhatIsNewAndIsSilentWhenAllIsWell) {
   fleet.start();
-  for (const auto* version : {"v1", "v1", "v2"}) {
-    const auto ran = turn(fleet.pack({version}));
+  const auto v1 = fleet.pack({"v1"}), v2 = fleet.pack({"v2"});
+  for (const auto& build : {v1, v1, v2}) {
+    const auto version = build == v1 ? "v1" : "v2";
+    const auto ran = turn(build);
     EXPECT_TRUE(ended(ran, kDone));
     EXPECT_EQ(ran.out + ran.err, "") << "cron would write mail";
     EXPECT_TRUE(serves(fleet, version));
