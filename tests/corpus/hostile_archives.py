@@ -163,10 +163,10 @@ def tar_kinds():
 
 
 def tar_sizes():
-    many = b"".join(header(b"f%d" % i) for i in range(50001))
-    case("many.tar.gz", gzip.compress(many + END, 1, mtime=0), "more than 50000 entries")
-    implied = b"".join(header(b"d%d/d/d/d/f" % i) for i in range(10001))
-    case("many-folders.tar.gz", gzip.compress(implied + END, 1, mtime=0), "more than 50000 entries")
+    many = b"".join(header(b"f%d" % i) for i in range(5001))  # the test allows 5,000
+    case("many.tar.gz", gzip.compress(many + END, 1, mtime=0), "more than 5000 entries")
+    implied = b"".join(header(b"d%d/d/d/d/f" % i) for i in range(1001))
+    case("many-folders.tar.gz", gzip.compress(implied + END, 1, mtime=0), "more than 5000 entries")
     zeros = header(b"zeros", 64 << 20) + b"\0" * (64 << 20) + END
     case("bomb.tar.gz", gzip.compress(zeros, 9, mtime=0), "zeros: it unpacks to more than 200 times its size")
     case("bomb.tar.bz2", bz2.compress(zeros), "zeros: it unpacks to more than 200 times its size")
