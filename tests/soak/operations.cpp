@@ -45,13 +45,15 @@ class Operator {
   }
 
   void change(Operation operation, const std::string& verb) {
-    if (command(operation, {verb, "--app", app_})) note_release({});
+    command(operation, {verb, "--app", app_});
+    note_release({});
   }
 
   void deploy(const PlannedOperation& planned) {
     const auto version = next_version();
     const auto artifact = pack(version, {"start-delay = " + std::to_string(planned.delay.count())});
-    if (command(planned.operation, {"deploy", artifact, "--app", app_}, kDone)) note_release(version);
+    const bool done = command(planned.operation, {"deploy", artifact, "--app", app_}, kDone);
+    note_release(done ? version : "");  // what has happened to one that was cut off is only seen
     std::filesystem::remove(artifact);
   }
 
@@ -125,9 +127,14 @@ class Operator {
 
   // Which version now serves, as fleet says; no other may answer what is asked from now on.
   void note_release(const std::string& version) {
-    const auto seen = app();
+    // A restart of fleetd's own, for a shim that was killed, may have begun at once.
+    test::Json seen;
+    const bool is_known = test::eventually(kPatience, [&] {
+      seen = app();
+      return seen.is_object() && seen.at("deployment").is_null() && seen.at("release").is_number();
+    });
     const auto now = now_ms();
-    if (!seen.is_object() || !seen.at("deployment").is_null() || !seen.at("release").is_number()) return;
+    if (!is_known) return history_.replaced.clear();
     const auto release = seen.at("release").get<std::uint64_t>();
     if (!version.empty()) versions_.try_emplace(release, version);
     for (const auto& [number, known] : versions_) {
