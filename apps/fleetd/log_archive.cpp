@@ -19,11 +19,11 @@
 #include <memory>
 
 #include "child.hpp"
+#include "clock.hpp"
 #include "log_lines.hpp"
 #include "os/fd.hpp"
 #include "os/process.hpp"
 #include "plan/instance.hpp"
-#include "clock.hpp"
 
 namespace fleet {
 namespace {
@@ -156,7 +156,7 @@ Result<> compress_log(const std::string& path) {
   const os::Fd to(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640));
   if (!to) return fail_errno("cannot create " + unfinished, errno);
   if (::flock(to.get(), LOCK_EX | LOCK_NB) != 0) return fail(ErrorKind::busy, unfinished + ": another writes it");
-  auto compressed = compress(from, to, path);
+  auto compressed = ::ftruncate(to.get(), 0) == 0 ? compress(from, to, path) : fail_errno("cannot empty " + unfinished, errno);
   const timespec times[2] = {is.st_mtim, is.st_mtim};
   if (compressed && (::fdatasync(to.get()) != 0 || ::futimens(to.get(), times) != 0)) {
     compressed = fail_errno("cannot write " + unfinished, errno);

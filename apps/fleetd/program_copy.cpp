@@ -58,6 +58,8 @@ net::Task<Result<>> ProgramCopy::keep(net::asio::io_context& io, os::Fd program,
     net::Timer others(io, std::chrono::milliseconds(0));
     (void)co_await others.async_wait(net::use_result);
   }
+  // A name must not be on disk before what it promises.
+  if (::fdatasync(file.get()) != 0) co_return fail_errno("cannot write " + unfinished, errno);
   const auto former = path();
   if (::rename(unfinished.c_str(), (folder_ + "/" + identity).c_str()) != 0) {
     co_return fail_errno("cannot rename " + unfinished, errno);

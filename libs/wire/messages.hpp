@@ -340,7 +340,7 @@ struct FetchJob {
   bool unpack_java = false;               // a war or jar is unpacked, as a zip is
   std::string version;                    // that of the current release: a manifest's may not be lower; empty: any
   bool look_only = false;                 // what does the URL lead to now? Nothing is unpacked, no destination needed
-  std::string known_etag;                 // look_only: the answer is `unchanged` while the URL has it
+  std::string known_etag;                 // nothing is fetched, the answer is `unchanged`, while the URL has it
   std::string authorization;              // a header's value, for the URL's own origin
   S3Access s3;
   FLEET_FIELDS(FetchJob, url, sha256, destination, max_download, max_unpacked, max_entries, max_depth, max_ratio,

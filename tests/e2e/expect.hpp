@@ -23,6 +23,13 @@ enum : int {
   kUnreachable = 8
 };
 
+// Of limits of time: the programs of a debug or sanitizer build need more.
+#ifdef FLEET_OPTIMISED
+inline constexpr int kRoom = 1;
+#else
+inline constexpr int kRoom = 3;
+#endif
+
 ::testing::AssertionResult ended(const Ran& ran, int code);
 
 // The version that GET / on a connection of its own shows now; or what went wrong.

@@ -20,6 +20,7 @@ bool took_the_connection(const Fault& fault, const test::Incident& incident) {
 }
 
 bool took_the_request(const Fault& fault, const test::Incident& incident, const LoggedRequest& logged) {
+  if (fault.kind == FaultKind::kill_shim) return false;  // its program serves on
   if (fault.instance.empty() || logged.instance != fault.instance) return false;
   if (incident.failed_at < fault.at || incident.begun_at > fault.until + kNoticed) return false;
   const bool had_begun = incident.cause == name(test::Cause::cut);
