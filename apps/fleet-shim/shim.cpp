@@ -198,7 +198,8 @@ void Shim::perform(const Actions& actions) {
 // Everything that was ever started here is our descendant, for orphans come to a subreaper; and is in the cgroup, where
 // there is one, whoever else put it there.
 void Shim::clear_tree() {
-  const auto left = os::descendants(os::processes(), ::getpid());
+  std::vector<os::ProcessEntry> left;
+  if (os::has_children()) left = os::descendants(os::processes(), ::getpid());
   os::signal_all(left, SIGKILL);
   const bool others = !cgroup_.empty() && os::is_populated(cgroup_);
   if (others) (void)os::kill_cgroup(cgroup_);

@@ -611,7 +611,7 @@ void Executor::drained(const std::string& target) {
 }
 
 void Executor::report(api::EventView event) {
-  event.time = wall_time();
+  if (event.time.empty()) event.time = wall_time();
   // One that cannot be saved is told all the same: it says what has happened already.
   if (auto saved = world_.store.put_event(world_.events.publish(std::move(event))); !saved) {
     spdlog::warn("cannot save an event: {}", saved.error().text);

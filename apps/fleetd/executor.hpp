@@ -87,7 +87,7 @@ class Executor {
 
   void acked(std::uint64_t generation);
   void drained(const std::string& target);
-  void report(api::EventView event);  // keeps and saves an event
+  void report(api::EventView event);  // keeps and saves an event; of now, if it bears no time
 
  private:
   explicit Executor(World world);

@@ -21,7 +21,7 @@ struct Workers::Worker {
   bool draining = false;
   std::vector<wire::ListenerInfo> listeners;
   std::uint64_t acked = 0;
-  std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now(), table_sent{};
+  std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now(), dialled{}, table_sent{};
   std::set<std::string> drained;
   wire::Stats stats;
   FigureSums figures;

@@ -19,9 +19,11 @@ using namespace std::chrono_literals;
 
 constexpr milliseconds kGreeting = 2s;      // from a dial to the HELLO
 constexpr milliseconds kBetweenDials = 100ms;
-constexpr auto kHandshake = 10s;   // from the start of a worker to its READY
-constexpr auto kStable = 10s;      // a worker that lived this long is replaced at once when it ends
+constexpr auto kHandshake = 10s;  // from the start of a worker to its READY
+constexpr auto kStable = 10s;     // what ends a worker that lived this long is not what it was started with
+constexpr auto kSettled = 1s;     // a worker that lived this long is replaced at once when it ends
 constexpr milliseconds kMaxPause = 5s;
+constexpr auto kRecordWithin = 1s;
 constexpr milliseconds kRetirement = 30s;  // a replaced worker's connections have this long
 
 milliseconds pause_after(std::uint32_t quick_ends) {
@@ -117,6 +119,7 @@ net::Timer Workers::hang_up_after(milliseconds time, std::shared_ptr<Worker> wor
 Result<> Workers::dial(Worker& worker) {
   TRY(os::Fd socket, os::connect_unix(paths_.worker_socket(worker.id)));
   worker.link.emplace(io_, std::move(socket));
+  worker.dialled = std::chrono::steady_clock::now();
   worker.keys_sent = worker.keys_acked = 0;
   return {};
 }
@@ -134,6 +137,7 @@ void Workers::begin(std::uint32_t slots, wire::Keys keys, RouteTable table) {
     tasks_.spawn(serve(worker));
     if (!worker->draining && slots_[worker->slot]->worker != worker) retire(*worker);
   }
+  tasks_.spawn(keep_record());
   tasks_.spawn(watch_logs());
   tasks_.spawn(look_for_good());
   configure(slots);
@@ -184,7 +188,7 @@ net::Task<> Workers::keep(std::uint32_t number) {
   while (!closing_ && (slot.wanted || slot.worker)) {
     if (slot.worker && slot.worker->over) {
       ++slot.restarts;
-      slot.quick_ends = std::chrono::steady_clock::now() - slot.worker->began >= kStable ? 0 : slot.quick_ends + 1;
+      slot.quick_ends = std::chrono::steady_clock::now() - slot.worker->began >= kSettled ? 0 : slot.quick_ends + 1;
       slot.worker.reset();
       if (slot.quick_ends > 1) co_await pause(pause_after(slot.quick_ends - 1));
     } else if (slot.worker && !slot.wanted) {
@@ -239,7 +243,7 @@ net::Task<Result<std::shared_ptr<Workers::Worker>>> Workers::bring_up(std::uint3
   if (worker->shim) tasks_.spawn(watch_shim(worker));
   if (up) {
     all_.push_back(worker);
-    keep_figures();
+    figures_changed_ = true;
     up = co_await hand_over(worker);
   }
   if (!up) {
@@ -336,9 +340,12 @@ net::Task<> Workers::serve(std::shared_ptr<Worker> worker) {
       take(*worker, *message);
       continue;
     }
-    // The link may be lost without the worker; then it is dialled again, once a while, and told everything again.
+    // The link may be lost without the worker; then it is dialled again, once a while, and told everything again. A
+    // worker that has ended cannot be dialled, which is known sooner than its shim can tell.
     if (worker->ended || worker->draining || closing_) break;
-    co_await pause(kBetweenDials);
+    const auto not_before = worker->dialled + kBetweenDials;
+    while (!worker->ended && !closing_ && co_await wait_changed(not_before)) {
+    }
     if (worker->ended || closing_ || !dial(*worker)) break;
     const net::Timer patience = hang_up_after(kGreeting, worker);
     const auto hello = co_await worker->link->receive();
@@ -430,7 +437,7 @@ void Workers::lost(Worker& worker) {
   set_stats(worker, {});
   fleet::add(past_figures_, std::exchange(worker.figures, {}));
   std::erase_if(all_, [&](const auto& w) { return w.get() == &worker; });
-  keep_figures();
+  figures_changed_ = true;
   if (worker.pid != 0) report(api::EventType::worker_exited, worker, "ended");
   changed_.cancel();
   check_acked();
@@ -474,10 +481,11 @@ net::Task<> Workers::drain_all(milliseconds deadline) {
   auto until = std::chrono::steady_clock::now() + deadline + 3s;
   while (!all_.empty() || watched_ > 0) {
     if (co_await wait_changed(until)) continue;
-    if (all_.empty()) co_return;
+    if (all_.empty()) break;
     for (const auto& worker : std::vector(all_)) worker->kill();
     until += 2s;
   }
+  write_record();
 }
 
 std::vector<wire::ListenerInfo> Workers::listener_infos(std::uint32_t slot) const {
@@ -496,7 +504,29 @@ void Workers::report(api::EventType type, const Worker& worker, std::string mess
   event.message = "worker " + std::to_string(worker.slot) + " " + message;
   event.data.slot = worker.slot;
   event.data.pid = worker.pid;
-  events_.report(std::move(event));
+  event.time = wall_time();
+  to_report_.push_back(std::move(event));
+}
+
+// Of workers that begin and end. It is written when no slot lacks a worker, or kRecordWithin later: a disk takes its
+// time, and who waits in such a slot's queue has none.
+net::Task<> Workers::keep_record() {
+  const auto lacks_one = [](const auto& slot) { return slot->wanted && (!slot->worker || slot->worker->over); };
+  for (;;) {
+    if (to_report_.empty() && !figures_changed_) {
+      (void)co_await wait_changed(net::Timer::time_point::max());
+      continue;
+    }
+    const auto until = std::chrono::steady_clock::now() + kRecordWithin;
+    while (!closing_ && std::ranges::any_of(slots_, lacks_one) && co_await wait_changed(until)) {
+    }
+    write_record();
+  }
+}
+
+void Workers::write_record() {
+  if (std::exchange(figures_changed_, false)) keep_figures();
+  for (auto& event : std::exchange(to_report_, {})) events_.report(std::move(event));
 }
 
 }  // namespace fleet

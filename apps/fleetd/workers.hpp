@@ -137,6 +137,8 @@ class Workers {
   void keep_figures();
   static void add(Totals& totals, const wire::TargetStats& stats);
   void report(api::EventType type, const Worker& worker, std::string message);
+  net::Task<> keep_record();
+  void write_record();
 
   net::asio::io_context& io_;
   net::TaskGroup& tasks_;
@@ -155,9 +157,11 @@ class Workers {
   std::vector<std::shared_ptr<Worker>> all_;   // every worker with a process, those that leave too
   AccessLogFiles access_logs_;
   AccessLogFiles::Rotation rotation_;
-  std::map<std::string, Totals> past_;         // by app: of workers that have ended
-  FigureSums past_figures_;                    // likewise, of all apps
-  net::Timer changed_;                         // cancelled whenever something that is waited for may have changed
+  std::map<std::string, Totals> past_;  // by app: of workers that have ended
+  FigureSums past_figures_;             // likewise, of all apps
+  net::Timer changed_;                  // cancelled whenever something that is waited for may have changed
+  std::vector<api::EventView> to_report_;
+  bool figures_changed_ = false;  // since they were last given to be kept
   std::uint64_t told_acked_ = 0;
   std::size_t watched_ = 0;  // shims whose program has not ended
   bool watching_acks_ = false;

@@ -74,4 +74,9 @@ Result<std::optional<ExitStatus>> reap(const Fd& pidfd) {
 
 std::optional<Ended> reap_any() { return wait_now(P_ALL, 0).value_or(std::nullopt); }
 
+bool has_children() {
+  siginfo_t info{};
+  return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0;
+}
+
 }  // namespace fleet::os

@@ -69,4 +69,7 @@ struct Ended {
 };
 std::optional<Ended> reap_any();
 
+// Whether this process has children, ended or not. A subreaper that has none has no descendants.
+bool has_children();
+
 }  // namespace fleet::os

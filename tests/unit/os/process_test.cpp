@@ -85,6 +85,20 @@ TEST_F(Spawning, ReapsWithoutWaitingAndOnlyOnce) {
   EXPECT_FALSE(reap(process->pidfd));
 }
 
+TEST_F(Spawning, AChildIsOneUntilItIsReaped) {
+  EXPECT_FALSE(has_children());
+  Pipe pipe;
+  auto what = shell("read x");
+  what.in = pipe.out.get();
+  const auto process = spawn(what);
+  ASSERT_TRUE(process);
+  EXPECT_TRUE(has_children());
+  EXPECT_TRUE(has_children()) << "to ask changes nothing";
+  pipe.in.reset();
+  wait_for(*process);
+  EXPECT_FALSE(has_children());
+}
+
 TEST_F(Spawning, GivesTheProgramItsEnvironmentFolderAndDescriptorsAndNothingElse) {
   ASSERT_TRUE(write_file(dir + "/a", "from a"));
   ASSERT_TRUE(write_file(dir + "/b", "from b"));
