@@ -5,11 +5,18 @@
 
 #include <cerrno>
 
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
-
 namespace fleet {
 
 using Watched = net::asio::posix::basic_stream_descriptor<net::Executor>;
+
+EndWatch::EndWatch(net::asio::io_context& io, const os::Fd& pidfd, std::function<void()> tell) : watched_(io) {
+  const int copy = ::fcntl(pidfd.get(), F_DUPFD_CLOEXEC, 3);
+  if (copy < 0) return;
+  watched_.assign(copy);
+  watched_.async_wait(Watched::wait_read, [tell = std::move(tell)](boost::system::error_code error) {
+    if (!error) tell();
+  });
+}
 
 net::Task<Result<os::ExitStatus>> wait_exit(net::asio::io_context& io, os::Process process) {
   const int copy = ::fcntl(process.pidfd.get(), F_DUPFD_CLOEXEC, 3);

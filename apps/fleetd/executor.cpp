@@ -288,6 +288,7 @@ bool Executor::follow_up() {
     auto due = plan::due_rollback(app->state);
     const bool idle = app->configured && !app->state.rollout && app->state.current != 0;
     if (!due && idle && instances_.wants_successors(name)) {
+      instances_.successors_asked_for(name);
       due.emplace().kind = plan::RolloutKind::restart;
       due->requested_by = "fleetd";
     }

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "cgroups.hpp"
+#include "child.hpp"
 #include "config/command.hpp"
 #include "os/atomic_file.hpp"
 #include "os/dirs.hpp"
@@ -29,6 +30,7 @@ struct Instances::Session {
   std::optional<std::pair<int, milliseconds>> stop;  // asked for; repeated when the shim is dialled again
   bool orphan = false;                               // the shim is gone
   std::chrono::steady_clock::time_point ask_again{};  // orphan: for successors
+  std::optional<net::Timer> attends;                  // orphan: cancelled when there is something to do
 };
 
 namespace {
@@ -36,7 +38,8 @@ namespace {
 // A shim that takes links and drops them shall not keep us busy.
 constexpr milliseconds kBetweenDials{100};
 constexpr milliseconds kWorkerDrains{40'000};
-constexpr milliseconds kBetweenLooks{20};  // at an orphan
+constexpr milliseconds kKillAgain{100};  // an orphan, whose children may fork while they are killed
+constexpr std::chrono::seconds kLookAtLatest{10};     // at an orphan, should there be no descriptor to watch it by
 constexpr std::chrono::seconds kBetweenSuccessors{60};
 
 int own_oom_score() {
@@ -195,15 +198,22 @@ void Instances::adopt_orphan(const std::string& app, const plan::Instance& insta
   tasks_.spawn(attend(session));
 }
 
-bool Instances::wants_successors(const std::string& app) {
+bool Instances::is_orphan(const Session& session) { return session.orphan && !session.ended && !session.stop; }
+
+bool Instances::wants_successors(const std::string& app) const {
+  if (orphans_ == 0) return false;
   const auto now = std::chrono::steady_clock::now();
+  return std::ranges::any_of(sessions_, [&](const auto& entry) {
+    const auto& session = *entry.second;
+    return session.app == app && is_orphan(session) && now >= session.ask_again;
+  });
+}
+
+void Instances::successors_asked_for(const std::string& app) {
+  const auto next = std::chrono::steady_clock::now() + kBetweenSuccessors;
   for (const auto& [id, session] : sessions_) {
-    const bool wants = session->app == app && session->orphan && !session->ended && !session->stop;
-    if (!wants || now < session->ask_again) continue;
-    session->ask_again = now + kBetweenSuccessors;
-    return true;
+    if (session->app == app && is_orphan(*session)) session->ask_again = next;
   }
-  return false;
 }
 
 void Instances::stop(const std::string& id, int signal, milliseconds grace) {
@@ -211,6 +221,7 @@ void Instances::stop(const std::string& id, int signal, milliseconds grace) {
   if (found == sessions_.end()) return;
   found->second->stop = {signal, grace};
   if (found->second->shim) found->second->shim->stop(signal, grace);
+  if (found->second->attends) found->second->attends->cancel();
 }
 
 void Instances::forget(const std::string& id) {
@@ -272,6 +283,7 @@ net::Task<> Instances::run(std::shared_ptr<Session> session) {
 // started, or nobody wants, is ended.
 net::Task<> Instances::attend(std::shared_ptr<Session> session) {
   session->orphan = session->started && !session->app.empty();
+  if (session->orphan) ++orphans_;
   const auto pid = static_cast<pid_t>(session->pid);
   auto pidfd = os::open_pidfd(pid, session->start_time);
   if (pidfd && session->orphan) {
@@ -280,23 +292,36 @@ net::Task<> Instances::attend(std::shared_ptr<Session> session) {
   } else {
     kill_orphan(session->id, session->pid, session->start_time);
   }
-  std::optional<net::Timer::time_point> kill_at;
-  while (pidfd && !has_ended(*pidfd)) {
-    if (session->stop && !kill_at) {
-      kill_at = std::chrono::steady_clock::now() + session->stop->second;
-      (void)os::signal(*pidfd, session->stop->first);
-      (void)os::signal(*pidfd, SIGCONT);
-    }
-    if (kill_at && std::chrono::steady_clock::now() >= *kill_at) kill_orphan(session->id, session->pid, session->start_time);
-    net::Timer pause(io_, kBetweenLooks);
-    (void)co_await pause.async_wait(net::use_result);
-  }
+  if (pidfd) co_await see_out(session, std::move(*pidfd));
+  if (session->orphan) --orphans_;
   end_cgroup(io_, tasks_, paths_, session->id);
   if (session->ended) co_return;
   session->ended = true;
   ended_.cancel();
   const plan::Ended ended{session->id, "ended without its shim", {}, {}};
   if (!session->app.empty()) tell_(session->app, ended);
+}
+
+// Until the process has ended, which is told to stop when that is asked for.
+net::Task<> Instances::see_out(std::shared_ptr<Session> session, os::Fd pidfd) {
+  session->attends.emplace(io_);
+  const EndWatch watch(io_, pidfd, [session] { session->attends->cancel(); });
+  auto kill_at = net::Timer::time_point::max();
+  bool told = false;
+  while (!has_ended(pidfd)) {
+    const auto now = std::chrono::steady_clock::now();
+    if (session->stop && !std::exchange(told, true)) {
+      kill_at = now + session->stop->second;
+      (void)os::signal(pidfd, session->stop->first);
+      (void)os::signal(pidfd, SIGCONT);
+    }
+    if (now >= kill_at) {
+      kill_orphan(session->id, session->pid, session->start_time);
+      kill_at = now + kKillAgain;
+    }
+    session->attends->expires_at(std::min(kill_at, now + kLookAtLatest));
+    (void)co_await session->attends->async_wait(net::use_result);
+  }
 }
 
 // Returns whether that was the last there is to tell.

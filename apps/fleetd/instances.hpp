@@ -43,8 +43,9 @@ class Instances {
   void adopt_orphan(const std::string& app, const plan::Instance& instance);
 
   // Whether others are to take the place of this app's instances, as one of them has lost its shim: it serves on, but
-  // nobody reads its output. Says so once a while.
-  bool wants_successors(const std::string& app);
+  // nobody reads its output. Not for a while after they were asked for.
+  bool wants_successors(const std::string& app) const;
+  void successors_asked_for(const std::string& app);
 
   void stop(const std::string& id, int signal, milliseconds grace);
 
@@ -61,13 +62,16 @@ class Instances {
   struct Session;
   net::Task<> run(std::shared_ptr<Session> session);
   bool take(Session& session, const wire::ShimStatus& status);
+  static bool is_orphan(const Session& session);
   net::Task<> attend(std::shared_ptr<Session> session);
+  net::Task<> see_out(std::shared_ptr<Session> session, os::Fd pidfd);
 
   net::asio::io_context& io_;
   net::TaskGroup& tasks_;
   const Paths& paths_;
   Tell tell_;
   std::map<std::string, std::shared_ptr<Session>> sessions_;  // by instance id
+  std::size_t orphans_ = 0;                                   // among them
   net::Timer ended_;                                          // cancelled when one has ended
 };
 
