@@ -138,7 +138,8 @@ net::Task<> Executor::stop_all() {
   }
   for (const auto& row : plan::stop_order(all)) {
     for (const auto& name : row) {
-      const auto& app = *find(name);
+      auto& app = *find(name);
+      hang_up(app);
       for (const auto& instance : app.state.instances) {
         instances_.stop(instance.id, stop_signal(app.config), app.config.drain.stop_timeout);
       }
@@ -324,6 +325,7 @@ Result<> Executor::process(App& app, const plan::Event& event) {
   if (changed) TRYV(save(app, step, publishes ? generation : generation_));
   app.state = std::move(step.state);
   if (publishes) generation_ = generation;
+  if (changed) hang_up(app);
   for (const auto& action : step.actions) perform(app, action);
   schedule(app, step.wake_at);
   if (changed) settled_.cancel();
@@ -470,7 +472,7 @@ void Executor::perform(App& app, const plan::Action& action) {
       if (found != app.state.instances.end()) start(app, *found);
     } else if constexpr (std::is_same_v<A, plan::Probe>) {
       const auto found = instance(a.instance);
-      if (found != app.state.instances.end()) world_.tasks.spawn(run_probe(name, found->id, probe_target(app.config, *found)));
+      if (found != app.state.instances.end()) begin_probe(app, *found);
     } else if constexpr (std::is_same_v<A, plan::Stop>) {
       instances_.stop(a.instance, stop_signal(app.config), app.config.drain.stop_timeout);
     } else if constexpr (std::is_same_v<A, plan::Forget>) {
@@ -546,9 +548,26 @@ Result<ProbeTarget> Executor::probe_target(const AppConfig& config, const plan::
   return target;
 }
 
-net::Task<> Executor::run_probe(std::string app, std::string instance, Result<ProbeTarget> target) {
+void Executor::begin_probe(App& app, const plan::Instance& instance) {
+  auto& line = app.lines[instance.id];
+  if (!line) line = std::make_shared<ProbeLine>(world_.io);
+  world_.tasks.spawn(run_probe(app.state.name, instance.id, probe_target(app.config, instance), line));
+}
+
+// On those that are not probed any more, before they are told to stop: a server may wait for its connections to end.
+void Executor::hang_up(App& app) {
+  std::erase_if(app.lines, [&](auto& entry) {
+    const auto instance = std::ranges::find(app.state.instances, entry.first, &plan::Instance::id);
+    const bool stays = !closing_ && instance != app.state.instances.end() && plan::is_probed(instance->phase);
+    if (!stays) entry.second->give_up();
+    return !stays;
+  });
+}
+
+net::Task<> Executor::run_probe(std::string app, std::string instance, Result<ProbeTarget> target,
+                                std::shared_ptr<ProbeLine> line) {
   ProbeReport report;
-  if (target) report = co_await probe(world_.io, std::move(*target));
+  if (target) report = co_await probe(world_.io, std::move(*target), std::move(line));
   else report.detail = target.error().text;
   plan::Probed probed;
   probed.instance = std::move(instance);

@@ -116,7 +116,10 @@ class Executor {
   net::Task<> tick();
   net::Task<> begin_receipt(std::string app, api::DeploymentId deployment);
   Result<ProbeTarget> probe_target(const AppConfig& config, const plan::Instance& instance) const;
-  net::Task<> run_probe(std::string app, std::string instance, Result<ProbeTarget> target);
+  void begin_probe(App& app, const plan::Instance& instance);
+  net::Task<> run_probe(std::string app, std::string instance, Result<ProbeTarget> target,
+                        std::shared_ptr<ProbeLine> line);
+  void hang_up(App& app);
   void discard_release(const std::string& app, std::uint64_t number);
   void retain(App& app);
   App* find(const std::string& name);
@@ -142,7 +145,8 @@ struct Executor::App {
   plan::AppState state;
   std::map<api::DeploymentId, DeploymentRecord> running;
   std::unique_ptr<Fetcher> fetcher;
-  wire::FetchDone fetched;  // the last one
+  std::map<std::string, std::shared_ptr<ProbeLine>> lines;  // by instance id
+  wire::FetchDone fetched;                                  // the last one
   std::optional<milliseconds> wake_at;
   std::string health;  // as last reported
   bool configured = true;

@@ -1,7 +1,6 @@
 #include "probe.hpp"
 
 #include <boost/asio/connect.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
@@ -9,6 +8,7 @@
 #include <sys/un.h>
 
 #include <memory>
+#include <tuple>
 
 #include "child.hpp"
 
@@ -16,7 +16,6 @@ namespace fleet {
 namespace {
 
 namespace asio = net::asio;
-using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, net::Executor>;
 using plan::ProbeOutcome;
 
 constexpr std::size_t kMaxHead = 16 * 1024;
@@ -46,40 +45,69 @@ int status_of(std::string_view head) {
   return status;
 }
 
-net::Task<ProbeReport> ask(asio::io_context& io, ProbeTarget target) {
+struct Answer {
+  boost::system::error_code error;
+  std::string bytes;
+  std::size_t head = 0;  // bytes of it, with the blank line
+};
+
+net::Task<Answer> exchange(std::shared_ptr<ProbeLine> line, std::string request) {
+  Answer answer;
+  std::tie(answer.error, std::ignore) =
+      co_await asio::async_write(line->socket(), asio::buffer(request), net::use_result);
+  if (answer.error) co_return answer;
+  std::tie(answer.error, answer.head) = co_await asio::async_read_until(
+      line->socket(), asio::dynamic_buffer(answer.bytes, kMaxHead), "\r\n\r\n", net::use_result);
+  co_return answer;
+}
+
+std::string request_for(const ProbeTarget& target, bool keeps) {
+  return "GET " + target.health.path + " HTTP/1.1\r\nHost: " + target.host +
+         "\r\nUser-Agent: fleet-health/" FLEET_VERSION "\r\nAccept: */*\r\n" + (keeps ? "" : "Connection: close\r\n") +
+         "\r\n";
+}
+
+net::Task<ProbeReport> ask(asio::io_context& io, ProbeTarget target, std::shared_ptr<ProbeLine> line) {
+  const bool too_long = target.socket.size() >= sizeof(sockaddr_un::sun_path);
+  if (too_long) co_return ProbeReport{ProbeOutcome::failed, "socket path too long"};
+  const bool only_once = !line;
+  if (only_once) line = std::make_shared<ProbeLine>(io);
   // Shared with the timer's handler, which may run after this coroutine has ended.
-  const auto socket = std::make_shared<Socket>(io);
   const auto timed_out = std::make_shared<bool>(false);
   net::Timer timer(io, target.health.timeout);
-  timer.async_wait([socket, timed_out](boost::system::error_code error) {
+  timer.async_wait([line, timed_out](boost::system::error_code error) {
     if (error) return;
     *timed_out = true;
-    boost::system::error_code ignored;
-    socket->close(ignored);
+    line->close();
   });
-  if (target.socket.size() >= sizeof(sockaddr_un::sun_path)) co_return ProbeReport{ProbeOutcome::failed, "socket path too long"};
-  const auto endpoint = endpoint_of(target);
-  {
-    auto [error] = co_await socket->async_connect(endpoint, net::use_result);
-    if (error) co_return broken(error, *timed_out, target.health);
+  for (bool reused = line->take_up();; reused = false) {
+    if (line->is_given_up()) co_return ProbeReport{ProbeOutcome::failed, ""};
+    if (!reused) {
+      auto [error] = co_await line->socket().async_connect(endpoint_of(target), net::use_result);
+      if (error) line->close();
+      if (error) co_return broken(error, *timed_out, target.health);
+    }
+    if (target.health.kind == HealthKind::tcp) {
+      line->close();
+      co_return ProbeReport{ProbeOutcome::passed, ""};
+    }
+    const bool keeps = !line->count() && !only_once;
+    auto answer = co_await exchange(line, request_for(target, keeps));
+    if (answer.error) {
+      line->close();
+      if (reused && answer.bytes.empty() && !*timed_out) continue;
+      co_return broken(answer.error, *timed_out, target.health);
+    }
+    const int status = status_of(answer.bytes);
+    const bool passed = status >= 200 && status < 400;
+    const auto head = std::string_view(answer.bytes).substr(0, answer.head);
+    if (!passed || !keeps || !line->keep(head, std::string_view(answer.bytes).substr(answer.head))) line->close();
+    if (passed) co_return ProbeReport{ProbeOutcome::passed, ""};
+    ProbeReport report;
+    report.detail =
+        status == 0 ? "did not answer in HTTP/1" : "GET " + target.health.path + " answered " + std::to_string(status);
+    co_return report;
   }
-  if (target.health.kind == HealthKind::tcp) co_return ProbeReport{ProbeOutcome::passed, ""};
-
-  const std::string request = "GET " + target.health.path + " HTTP/1.1\r\nHost: " + target.host +
-                              "\r\nUser-Agent: fleet-health/" FLEET_VERSION "\r\nAccept: */*\r\nConnection: close\r\n\r\n";
-  {
-    auto [error, written] = co_await asio::async_write(*socket, asio::buffer(request), net::use_result);
-    if (error) co_return broken(error, *timed_out, target.health);
-  }
-  std::string answer;
-  auto [error, length] =
-      co_await asio::async_read_until(*socket, asio::dynamic_buffer(answer, kMaxHead), "\r\n\r\n", net::use_result);
-  if (error) co_return broken(error, *timed_out, target.health);
-  const int status = status_of(answer);
-  if (status >= 200 && status < 400) co_return ProbeReport{ProbeOutcome::passed, ""};
-  ProbeReport report;
-  report.detail = status == 0 ? "did not answer in HTTP/1" : "GET " + target.health.path + " answered " + std::to_string(status);
-  co_return report;
 }
 
 net::Task<ProbeReport> run_check(asio::io_context& io, ProbeTarget target) {
@@ -102,9 +130,9 @@ net::Task<ProbeReport> run_check(asio::io_context& io, ProbeTarget target) {
 
 }  // namespace
 
-net::Task<ProbeReport> probe(asio::io_context& io, ProbeTarget target) {
+net::Task<ProbeReport> probe(asio::io_context& io, ProbeTarget target, std::shared_ptr<ProbeLine> line) {
   if (target.health.kind == HealthKind::command) return run_check(io, std::move(target));
-  return ask(io, std::move(target));
+  return ask(io, std::move(target), std::move(line));
 }
 
 }  // namespace fleet

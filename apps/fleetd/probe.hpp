@@ -1,11 +1,13 @@
 // One health check of one instance.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "core/config.hpp"
 #include "net/task.hpp"
 #include "plan/health.hpp"
+#include "probe_line.hpp"
 #include "wire/messages.hpp"
 
 namespace fleet {
@@ -24,6 +26,8 @@ struct ProbeReport {
 };
 
 // http: a GET that is answered 200..399 in time. tcp: a connection. command: exit code 0. `notify` is never probed.
-net::Task<ProbeReport> probe(net::asio::io_context& io, ProbeTarget target);
+// `line`: of this instance, for http; null: the connection is for this probe only. That a kept connection ends before
+// an answer has begun tells nothing: a new one is made.
+net::Task<ProbeReport> probe(net::asio::io_context& io, ProbeTarget target, std::shared_ptr<ProbeLine> line = nullptr);
 
 }  // namespace fleet

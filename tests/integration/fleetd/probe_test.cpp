@@ -73,6 +73,54 @@ class Server {
   std::thread thread_;
 };
 
+// Answers every request on every connection that it takes, and takes only so many.
+class KeepingServer {
+ public:
+  explicit KeepingServer(std::string answer, unsigned takes = 1000, bool closes = false)
+      : answer_(std::move(answer)), takes_(takes), closes_(closes) {
+    listener_ = listen_anywhere(port);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~KeepingServer() {
+    stop_ = true;
+    ::shutdown(listener_.get(), SHUT_RDWR);
+    thread_.join();
+  }
+  std::uint16_t port = 0;
+  std::atomic<unsigned> connections{0}, ended{0};
+
+ private:
+  void serve() {
+    std::vector<os::Fd> clients;
+    while (!stop_) {
+      std::vector<pollfd> fds{{connections < takes_ ? listener_.get() : -1, POLLIN, 0}};
+      for (const auto& client : clients) fds.push_back({client.get(), POLLIN, 0});
+      if (::poll(fds.data(), fds.size(), 20) <= 0) continue;
+      for (std::size_t i = fds.size() - 1; i > 0; --i) {
+        if (fds[i].revents == 0) continue;
+        const auto client = clients.begin() + static_cast<std::ptrdiff_t>(i) - 1;
+        char bytes[4096];
+        const bool more = ::recv(client->get(), bytes, sizeof bytes, 0) > 0;
+        if (more) ::send(client->get(), answer_.data(), answer_.size(), MSG_NOSIGNAL);
+        if (more && !closes_) continue;
+        if (!more) ++ended, ended.notify_all();
+        clients.erase(client);
+      }
+      if (fds[0].revents == 0 || stop_) continue;
+      os::Fd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (!client) continue;
+      ++connections;
+      clients.push_back(std::move(client));
+    }
+  }
+  std::string answer_;
+  const unsigned takes_;
+  const bool closes_;
+  std::atomic<bool> stop_{false};
+  os::Fd listener_;
+  std::thread thread_;
+};
+
 struct Probes : ::testing::Test {
   Probes() {
     target.host = "shop.example.com";
@@ -112,6 +160,82 @@ TEST_F(Probes, AskAsAPlainClientThatLeaves) {
   const auto request = server.request();
   EXPECT_TRUE(request.starts_with("GET /health HTTP/1.1\r\nHost: shop.example.com\r\n")) << request;
   EXPECT_NE(request.find("\r\nConnection: close\r\n"), std::string::npos);
+}
+
+struct KeptProbes : Probes {
+  plan::ProbeOutcome ask_again(const KeepingServer& server) {
+    target.port = server.port;
+    const auto report = test::run(io, probe(io, target, line));
+    detail = report.detail;
+    return report.outcome;
+  }
+  std::shared_ptr<ProbeLine> line = std::make_shared<ProbeLine>(io);
+  std::string detail;
+  const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+};
+
+TEST_F(KeptProbes, ShareAConnectionAndNowAndThenMakeANewOne) {
+  KeepingServer server(ok);
+  for (unsigned i = 0; i < ProbeLine::kProbes; ++i) ASSERT_EQ(ask_again(server), ProbeOutcome::passed) << i;
+  EXPECT_EQ(server.connections, 1u);
+  ASSERT_EQ(ask_again(server), ProbeOutcome::passed);
+  EXPECT_EQ(server.connections, 2u);
+}
+
+TEST_F(KeptProbes, TakeAConnectionThatTheServerHasClosedForNothingAtAll) {
+  KeepingServer server(ok, 1000, true);  // without a word of it
+  for (unsigned i = 1; i <= 20; ++i) {
+    ASSERT_EQ(ask_again(server), ProbeOutcome::passed) << i << ": " << detail;
+    EXPECT_EQ(server.connections, i);
+  }
+}
+
+TEST_F(KeptProbes, FindAServerThatServesWhatItHasButTakesNoMore) {
+  target.health.timeout = milliseconds(50);
+  KeepingServer server(ok, 1);
+  for (unsigned i = 0; i < ProbeLine::kProbes; ++i) ASSERT_EQ(ask_again(server), ProbeOutcome::passed) << i;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(ask_again(server), ProbeOutcome::failed) << "and until it takes one";
+    EXPECT_EQ(detail, "no answer within 50ms");
+  }
+}
+
+TEST_F(KeptProbes, WaitForNoBodyAndKeepNoConnectionWhoseBodyIsLongOrWithoutEnd) {
+  const std::string head = "HTTP/1.1 200 OK\r\n";
+  struct Case {
+    std::string answer;
+    unsigned connections;  // for three probes
+  };
+  const std::string chunked = head + "Transfer-Encoding: chunked\r\n\r\n";
+  for (const auto& [answer, connections] : {
+           Case{head + "Content-Length: 0\r\n\r\n", 1}, Case{chunked + "2\r\nok\r\n0\r\n\r\n", 1},
+           Case{chunked + "2\r\nok\r\n", 3}, Case{head + "Content-Length: 3\r\n\r\nok", 3},
+           Case{head + "Content-Length: 1\r\n\r\nok", 3}, Case{head + "\r\n", 3},
+           Case{head + "Connection: close\r\nContent-Length: 0\r\n\r\n", 3},
+           Case{"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 3},
+           Case{head + "Content-Length: 100000\r\n\r\n" + std::string(100000, 'x'), 3}}) {
+    KeepingServer server(answer);
+    line = std::make_shared<ProbeLine>(io);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(ask_again(server), ProbeOutcome::passed) << answer.substr(0, 80);
+    EXPECT_EQ(server.connections, connections) << answer.substr(0, 80);
+  }
+}
+
+TEST_F(KeptProbes, ThatFailUseANewConnectionNextTime) {
+  KeepingServer server("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
+  for (unsigned i = 1; i <= 3; ++i) {
+    EXPECT_EQ(ask_again(server), ProbeOutcome::failed);
+    EXPECT_EQ(server.connections, i);
+  }
+}
+
+TEST_F(KeptProbes, LeaveNothingOpenOnceTheyAreGivenUp) {
+  KeepingServer server(ok);
+  ASSERT_EQ(ask_again(server), ProbeOutcome::passed);
+  line->give_up();
+  server.ended.wait(0);
+  EXPECT_EQ(ask_again(server), ProbeOutcome::failed);
+  EXPECT_EQ(server.connections, 1u) << "nobody is asked any more";
 }
 
 TEST_F(Probes, PassOnceTheHeadIsThereWhateverTheBodyDoes) {

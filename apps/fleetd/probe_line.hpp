@@ -1,0 +1,51 @@
+// A connection to one instance that outlives a probe, where the application keeps it: a connection for each of hundreds
+// of probes a second costs more than they do. Now and then a new one is made all the same, since an application that
+// serves the connections it has, but takes no more, is not well.
+#pragma once
+
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <cstddef>
+#include <string_view>
+
+#include "http/body.hpp"
+#include "net/task.hpp"
+
+namespace fleet {
+
+class ProbeLine {
+ public:
+  using Socket = net::asio::basic_stream_socket<net::asio::generic::stream_protocol, net::Executor>;
+  static constexpr unsigned kProbes = 10;                // over one connection
+  static constexpr std::size_t kLongestBody = 64 << 10;  // of an answer that a connection is kept after
+
+  explicit ProbeLine(net::asio::io_context& io) : socket_(io) {}
+
+  // Before a probe: whether there is a connection to use again. One that the application has closed, or on which the
+  // last answer's body has not come to its end, is closed.
+  bool take_up();
+
+  // Another probe uses it. Whether that is the last one.
+  bool count() { return ++probes_ >= kProbes; }
+
+  // After a probe, `head` and what came behind it: whether it is kept. The rest of the body may come until take_up().
+  bool keep(std::string_view head, std::string_view rest);
+
+  void close();
+  // For good: a probe that is under way fails, and none begins any more.
+  void give_up() { given_up_ = true, close(); }
+  bool is_given_up() const { return given_up_; }
+
+  Socket& socket() { return socket_; }
+
+ private:
+  bool skip(std::string_view bytes);
+
+  Socket socket_;
+  http::BodyReader body_;
+  std::size_t skipped_ = 0;  // of this body
+  unsigned probes_ = 0;      // over this connection
+  bool given_up_ = false;
+};
+
+}  // namespace fleet
