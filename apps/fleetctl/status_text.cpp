@@ -179,11 +179,26 @@ std::string notes(const api::FallbackView& fallback, milliseconds now, const Sty
          " ago: " + printable(fallback.why) + " · try the new again: fleetctl proxy upgrade\n";
 }
 
+std::string what_is_wrong(api::AlarmName name) {
+  switch (name) {
+    case api::AlarmName::state_not_saved:
+      return "fleetd cannot save its state, so deploys stand still; what runs serves on";
+  }
+  return std::string(fleet::name(name));
+}
+
+std::string notes(const api::AlarmView& alarm, milliseconds now, const Style& style) {
+  return coloured("ALARM", Colour::red, style.colour) + " for " + elapsed(alarm.since, now) + ": " +
+         what_is_wrong(alarm.name) + ": " + printable(alarm.why) + "\n";
+}
+
 }  // namespace
 
 std::string status_text(const StatusView& status, const std::optional<std::string>& only, milliseconds now,
                         const Style& style) {
-  std::string out = headline(status, now), below;
+  std::string out, below;
+  for (const auto& alarm : status.alarms) out += notes(alarm, now, style);
+  out += headline(status, now);
   std::vector<Row> rows{{"APP", "RELEASE", "STATE", "READY", "IN FLIGHT", "RESTARTS", "SERVES"}};
   for (const auto& app : status.apps) {
     if (only && app.name != *only) continue;

@@ -55,6 +55,9 @@ Colour colour_of(const EventView& event) {
     case EventType::app_crash_loop:
     case EventType::deployment_unstable:
     case EventType::worker_fell_back:
+    case EventType::state_rebuilt:
+    case EventType::daemon_fell_back:
+    case EventType::alarm_raised:
     case EventType::worker_exited: return Colour::red;
     case EventType::certificate_expires:
     case EventType::hold_started:
@@ -71,8 +74,8 @@ Colour colour_of(const EventView& event) {
     case EventType::route_published:
     case EventType::worker_started:
     case EventType::app_state:
-    case EventType::state_rebuilt: return Colour::red;
     case EventType::daemon_upgraded:
+    case EventType::alarm_cleared:
     case EventType::config_reloaded: return Colour::none;
   }
   return Colour::none;
@@ -165,6 +168,9 @@ std::vector<std::string> Story::tell(const EventView& event) {
     case EventType::app_starts_anyway:
     case EventType::worker_fell_back:
     case EventType::daemon_upgraded:
+    case EventType::daemon_fell_back:
+    case EventType::alarm_raised:
+    case EventType::alarm_cleared:
     case EventType::config_reloaded: return lines;
   }
   return lines;

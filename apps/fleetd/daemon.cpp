@@ -28,7 +28,8 @@ constexpr std::size_t kEventsRestored = 4096;
 constexpr const char *kApi = "api", *kApiTcp = "api-tcp";  // names of sockets that are handed down
 constexpr milliseconds kLastAnswers = 1s;                  // for requests under way when another fleetd takes over
 constexpr auto kWorkersUp = 20s;
-constexpr auto kShimsGreet = 10s;  // all of them; a program whose shim does not is ended
+constexpr auto kBetweenSaves = 1s;  // while saving fails
+constexpr auto kShimsGreet = 10s;   // all of them; a program whose shim does not is ended
 
 // This fleet, among all that a request may pass through.
 std::string new_node_name() {
@@ -70,7 +71,9 @@ Daemon::Daemon(net::asio::io_context& io, std::string config_file, Config config
           io, paths_.tls(), [this](wire::Keys keys) { return workers_.set_keys(std::move(keys)); },
           [this](api::EventView event) { executor_->report(std::move(event)); }),
       server_(io, *this),
-      node_(new_node_name()) {}
+      node_(new_node_name()) {
+  store_.tell([this](const Result<>& saved) { note_saving(saved); });
+}
 
 // ---- coming up -----------------------------------------------------------------------------------------------------
 
@@ -244,6 +247,41 @@ net::Task<> Daemon::leave(bool stop_apps) {
   std::_Exit(0);
 }
 
+// ---- alarms --------------------------------------------------------------------------------------------------------
+
+void Daemon::note_saving(const Result<>& saved) {
+  const auto now = std::chrono::steady_clock::now();
+  const auto change = saved ? not_saved_.worked(now) : not_saved_.failed(saved.error().text, now);
+  if (change != Alarm::Change::raised) return;
+  not_saved_since_ = wall_time();
+  tasks_.spawn(tend_alarm());
+}
+
+// While it is on something is saved now and then, though there be nothing to save: that is how its end is found.
+net::Task<> Daemon::tend_alarm() {
+  const auto since = not_saved_since_, why = not_saved_.why();
+  report_alarm(api::EventType::alarm_raised,
+               "fleetd cannot save its state, so deploys stand still; what runs serves on: " + why);
+  while (not_saved_.is_on()) {
+    net::Timer pause(io_, kBetweenSaves);
+    (void)co_await pause.async_wait(net::use_result);
+    (void)store_.put("saved_at", wall_time());
+  }
+  report_alarm(api::EventType::alarm_cleared,
+               "fleetd can save its state again; it could not since " + since + ": " + why);
+}
+
+void Daemon::report_alarm(api::EventType type, std::string message) {
+  const auto level = type == api::EventType::alarm_raised ? spdlog::level::critical : spdlog::level::warn;
+  spdlog::log(level, "{} {}", fleet::name(type), message);
+  if (!executor_) return;
+  api::EventView event;
+  event.type = type;
+  event.message = std::move(message);
+  event.data.alarm = api::AlarmName::state_not_saved;
+  executor_->report(std::move(event));
+}
+
 // ---- the API -------------------------------------------------------------------------------------------------------
 
 api::StatusView Daemon::status() {
@@ -256,6 +294,7 @@ api::StatusView Daemon::status() {
   view.certificates = keyring_.view();
   view.fallback = workers_.fallback();
   view.config = config_file_;
+  if (not_saved_.is_on()) view.alarms.push_back({api::AlarmName::state_not_saved, not_saved_since_, not_saved_.why()});
   for (const auto* app : executor_->apps()) {
     auto& shown = view.apps.emplace_back();
     shown.name = app->state.name;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "alarm.hpp"
 #include "api/backend.hpp"
 #include "api/server.hpp"
 #include "core/config.hpp"
@@ -59,6 +60,9 @@ class Daemon final : public api::Backend {
   net::Task<std::map<std::string, FoundShim>> find_shims();
   void end_what_was_left(const std::map<std::string, FoundShim>& found);
   net::Task<> adopt_workers(std::map<std::string, FoundShim>& found);
+  void note_saving(const Result<>& saved);
+  net::Task<> tend_alarm();
+  void report_alarm(api::EventType type, std::string message);
   void keep_figures(const KeptFigures& kept);
   void restore_figures();
   net::Task<> leave(bool stop_apps);
@@ -87,6 +91,8 @@ class Daemon final : public api::Backend {
   route::Logins logins_{route::Logins::secret()};  // of route checks
   std::string successor_;       // the program that is to take over
   ProgramFile successor_file_;  // as it was tried
+  Alarm not_saved_;
+  std::string not_saved_since_;
   bool up_ = false, ready_ = false, reloading_ = false, upgrading_ = false, leaving_ = false;
 };
 

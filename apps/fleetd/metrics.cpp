@@ -266,6 +266,13 @@ const Metric kMetrics[] = {
      [](Text& out, F facts) { out.sample({{"version", facts.status.version}}, std::uint64_t{1}); }},
     {{"fleet_ready", "gauge", "", "1 once fleetd has come up, as in /healthz."},
      [](Text& out, F facts) { out.sample({}, std::uint64_t{facts.ready}); }},
+    {{"fleet_alarm", "gauge", "alarm", "1 while that alarm is on, as in fleetctl status."},
+     [](Text& out, F facts) {
+       for (const auto alarm : fleet_names(api::AlarmName{})) {
+         const auto is_on = [&](const api::AlarmView& one) { return name(one.name) == alarm; };
+         out.sample({{"alarm", alarm}}, std::uint64_t{std::ranges::any_of(facts.status.alarms, is_on)});
+       }
+     }},
     {{"fleet_table_generation", "gauge", "", "Number of the routing table that is in force."},
      [](Text& out, F facts) { out.sample({}, facts.status.generation); }},
     {{"fleet_workers", "gauge", "state", "Worker processes of the proxy."},

@@ -75,6 +75,9 @@ struct Store::Database {
   bool is_new = false;
   std::unique_ptr<sqlite3, Closer> handle;
   std::map<std::string, std::unique_ptr<sqlite3_stmt, Closer>> statements;
+  std::function<void(const Result<>&)> told = [](const Result<>&) {};
+
+  bool in_transaction() const { return sqlite3_get_autocommit(handle.get()) == 0; }
 
   ~Database() { statements.clear(); }
 
@@ -103,6 +106,7 @@ struct Store::Database {
         sqlite3_bind_text(statement.get(), position, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
       }
     }
+    const bool is_part = in_transaction();
     Result<> result;
     for (;;) {
       const int code = sqlite3_step(statement.get());
@@ -114,6 +118,8 @@ struct Store::Database {
       if (row && result) result = row(statement.get());
     }
     sqlite3_reset(statement.get());
+    const bool began_one = result && in_transaction();
+    if (!is_part && !began_one && sqlite3_stmt_readonly(statement.get()) == 0) told(result);
     return result;
   }
 
@@ -217,6 +223,7 @@ Result<> Store::check(const std::string& path) {
 }
 
 bool Store::is_new() const { return db_->is_new; }
+void Store::tell(std::function<void(const Result<>& saved)> told) { db_->told = std::move(told); }
 
 // All that fleetd reads when it starts can be read.
 Result<> Store::verify() {
@@ -251,6 +258,7 @@ Result<> Store::save(const std::function<Result<>()>& work) {
   auto result = work();
   if (result) result = db_->run("COMMIT");
   if (!result) (void)db_->run("ROLLBACK");
+  db_->told(result);
   return result;
 }
 

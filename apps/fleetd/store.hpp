@@ -43,6 +43,9 @@ class Store {
   // Whether this fleetd could go on with the file: tried on a copy in memory, so that nothing changes. Errors: as open().
   static Result<> check(const std::string& path);
   bool is_new() const;  // this open() has made it
+
+  // `told` hears how each attempt to write has ended, from within the call that made it: it must not write itself.
+  void tell(std::function<void(const Result<>& saved)> told);
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
   ~Store();

@@ -76,6 +76,31 @@ TEST_F(FullDisk, B5_WithNotOneByteLeftAllServesOnAndRecoversByItself) {
   EXPECT_TRUE(lossless(traffic.stop(600), {"v1", "v3"}));
 }
 
+TEST_F(FullDisk, B5_AnAlarmSaysThatNothingCanBeSavedAndWhenItCanAgain) {
+  Traffic traffic(fleet);
+  traffic.flow();
+  fill();
+  EXPECT_NE(fleet.deploy({"v2"}).code, kDone);
+  ASSERT_TRUE(eventually(milliseconds(10000), [&] { return fleet.status().at("alarms").size() == 1; }));
+  const auto alarm = fleet.status().at("alarms").at(0);
+  EXPECT_EQ(alarm.at("name"), "state_not_saved");
+  EXPECT_NE(alarm.at("why").get<std::string>().find("fleet.db"), std::string::npos) << alarm;
+  const auto shown = fleet.ctl({"status"});
+  ASSERT_TRUE(ended(shown, kDone)) << "the exit code is not the alarm's";
+  EXPECT_TRUE(shown.out.starts_with("ALARM for ")) << shown.out;
+  EXPECT_NE(fleet.call("GET", "/metrics").body.find("fleet_alarm{alarm=\"state_not_saved\"} 1"), std::string::npos);
+  traffic.flow(100);
+  fs::remove(state + "/ballast");
+  EXPECT_TRUE(eventually(milliseconds(15000), [&] { return fleet.status().at("alarms").empty(); }))
+      << "it ends by itself, though nobody deploys";
+  const auto events = fleet.ctl({"events"}).out;
+  EXPECT_NE(events.find("fleetd cannot save its state"), std::string::npos) << events;
+  EXPECT_NE(events.find("fleetd can save its state again; it could not since "), std::string::npos) << events;
+  EXPECT_NE(fleet.call("GET", "/metrics").body.find("fleet_alarm{alarm=\"state_not_saved\"} 0"), std::string::npos);
+  ASSERT_TRUE(ended(fleet.deploy({"v3"}), kDone));
+  EXPECT_TRUE(lossless(traffic.stop(400), {"v1", "v3"}));
+}
+
 TEST_F(FullDisk, B5_FleetdThatIsKilledWithoutRoomComesBackWhenThereIsSome) {
   Traffic traffic(fleet);
   traffic.flow();

@@ -208,6 +208,18 @@ struct FallbackView {
   FLEET_FIELDS(FallbackView, program, generation, since, why)
 };
 
+enum class AlarmName : std::uint8_t {
+  state_not_saved,  // nothing can be recorded, so deploys stand still; what runs serves on
+};
+FLEET_NAMES(AlarmName, "state_not_saved")
+
+// Something that an operator is to mend, for all of fleet.
+struct AlarmView {
+  AlarmName name = AlarmName::state_not_saved;
+  std::string since, why;
+  FLEET_FIELDS(AlarmView, name, since, why)
+};
+
 struct StatusView {
   std::string version;
   std::uint64_t generation = 0;  // of the routing table in force
@@ -217,8 +229,9 @@ struct StatusView {
   std::vector<AppView> apps;
   std::vector<CertificateView> certificates;  // of [[tls]], in its order
   std::optional<FallbackView> fallback;
-  std::string config = {};  // the configuration's file
-  FLEET_FIELDS(StatusView, version, generation, pid, started_at, workers, apps, certificates, fallback, config)
+  std::string config = {};             // the configuration's file
+  std::vector<AlarmView> alarms = {};  // those that are on
+  FLEET_FIELDS(StatusView, version, generation, pid, started_at, workers, apps, certificates, fallback, config, alarms)
 };
 
 struct ReleaseView {
@@ -280,13 +293,17 @@ enum class EventType : std::uint8_t {
   deployment_unstable,  // data: release
   worker_fell_back,     // workers crash with what is new; data: generation
   daemon_upgraded,      // another build of fleetd has taken over
+  daemon_fell_back,     // that build has ended soon after, and the one before is back
+  alarm_raised,         // data: alarm
+  alarm_cleared,
   gap,  // events before this one were dropped for this reader
 };
 FLEET_NAMES(EventType, "deployment.started", "deployment.phase", "deployment.progress", "deployment.finished",
             "instance.started", "instance.ready", "instance.unhealthy", "instance.exited", "instance.stopped",
-            "hold.started", "hold.ended", "route.published", "worker.started", "worker.exited", "app.state", "config.reloaded",
-            "state.rebuilt", "certificate.refused", "certificate.renewed", "certificate.expires",
-            "app.crash_loop", "app.waits", "app.starts_anyway", "deployment.unstable", "worker.fell_back", "daemon.upgraded", "gap")
+            "hold.started", "hold.ended", "route.published", "worker.started", "worker.exited", "app.state",
+            "config.reloaded", "state.rebuilt", "certificate.refused", "certificate.renewed", "certificate.expires",
+            "app.crash_loop", "app.waits", "app.starts_anyway", "deployment.unstable", "worker.fell_back",
+            "daemon.upgraded", "daemon.fell_back", "alarm.raised", "alarm.cleared", "gap")
 
 // The facts of an event; in JSON the null ones are left out.
 struct EventData {
@@ -302,8 +319,9 @@ struct EventData {
   std::optional<std::uint64_t> generation;
   std::optional<AppState> state;
   std::optional<std::string> certificate;  // its file
+  std::optional<AlarmName> alarm;
   FLEET_FIELDS(EventData, phase, step, bytes, total, outcome, error_kind, instance, release, pid, port, slot, exit_code,
-               signal, generation, state, certificate)
+               signal, generation, state, certificate, alarm)
 };
 
 struct EventView {

@@ -91,6 +91,16 @@ TEST(Status, SaysWhatWorkersHaveFallenBackTo) {
       << text;
 }
 
+TEST(Status, BeginsWithAlarms) {
+  auto view = status();
+  view.alarms = {{api::AlarmName::state_not_saved, "2026-11-22T23:30:10.000Z", "fleet.db: cannot write: disk is full"}};
+  const auto text = status_text(view, {}, kNow, {});
+  EXPECT_TRUE(
+      text.starts_with("ALARM for 1 min: fleetd cannot save its state, so deploys stand still; what runs serves on: "
+                       "fleet.db: cannot write: disk is full\nfleetd "))
+      << text;
+}
+
 TEST(Status, ShowsASocketInPlaceOfThePort) {
   auto view = status();
   view.apps[0].instances[0].port = 0;

@@ -198,6 +198,32 @@ TEST_F(StoreTest, ADatabaseThatCannotGrowFailsToSaveAndServesWhatItHas) {
   EXPECT_EQ(*store.get("generation"), "1");
 }
 
+TEST_F(StoreTest, TellsHowEachAttemptToWriteHasEnded) {
+  auto store = open();
+  std::vector<bool> told;
+  store.tell([&](const Result<>& saved) { told.push_back(saved.has_value()); });
+  ASSERT_TRUE(store.put("generation", "1"));
+  EXPECT_EQ(told, std::vector<bool>{true});
+  ASSERT_TRUE(store.save([&]() -> Result<> {
+    TRYV(store.put("generation", "2"));
+    return store.put_app(full_state());
+  }));
+  EXPECT_EQ(told, (std::vector<bool>{true, true})) << "once for all that was saved together";
+  (void)store.get("generation");
+  (void)store.apps();
+  EXPECT_EQ(told.size(), 2u) << "reading is no writing";
+  told.clear();
+  const std::string big(200'000, 'x');
+  {
+    const FilesStaySmall limit(64 * 1024);
+    EXPECT_FALSE(store.put("big", big));
+    EXPECT_FALSE(store.save([&] { return store.put("big", big); }));
+  }
+  EXPECT_EQ(told, (std::vector<bool>{false, false}));
+  ASSERT_TRUE(store.put("big", big));
+  EXPECT_TRUE(told.back());
+}
+
 TEST_F(StoreTest, ANewersSchemaIsRefused) {
   (void)open();
   sql("PRAGMA user_version = 99");
