@@ -134,6 +134,10 @@ std::string notes(const AppView& app, milliseconds now, const Style& style) {
     for (const auto& other : app.awaits) others += (others.empty() ? "" : ", ") + printable(other);
     out += app.name + ": " + coloured("not started yet", Colour::yellow, style.colour) + ", waits for " + others + "\n";
   }
+  if (!app.problem.empty()) {
+    out += app.name + ": " + coloured("nothing of it can be started", Colour::red, style.colour) + ": " +
+           printable(app.problem) + "\n";
+  }
   if (!app.unstable.empty()) {
     out += app.name + ": " + coloured("unstable", Colour::red, style.colour) + ": " + printable(app.unstable) +
            " · go back: fleetctl rollback --app " + app.name + "\n";

@@ -306,6 +306,7 @@ api::StatusView Daemon::status() {
     if (app->state.held_until.count() > 0) shown.held_until = executor_->at(app->state.held_until);
     shown.awaits = app->state.awaits;
     shown.unstable = app->state.watch.unstable;
+    shown.problem = app->problem;
     if (const auto releases = executor_->releases(app->state.name)) {
       for (const auto& release : *releases) {
         if (release.number == app->state.current) shown.release_url = release.url;

@@ -108,7 +108,7 @@ Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& conf
     app->config = wanted;
     app->state.name = wanted.name;
     app->configured = true;
-    TRYV(make_folders(world.paths, wanted));
+    self->make_place(*app);
     const CurrentRelease current{app->state.current, app->state.current_sha256};
     const bool noted = current.number == 0 || read_current(world.paths, wanted.name) == current;
     if (!noted) self->note_current({}, app->state);  // died between the two, or a former version has not
@@ -154,6 +154,8 @@ net::Task<> Executor::stop_all() {
 Result<plan::Request> Executor::admitted(App& app, plan::Request request) {
   const auto& name = app.state.name;
   if (!app.configured) return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
+  if (!app.problem.empty()) make_place(app);
+  if (!app.problem.empty()) return fail(ErrorKind::usage, app.problem);
   auto may = plan::admit(app.state, request, [&](std::uint64_t release) { return release_kept(name, release); });
   if (!may && may.error().kind == ErrorKind::busy) may.error().text += ", since " + since(app.state.rollout->began);
   TRYV(std::move(may));
@@ -240,6 +242,7 @@ Result<> Executor::configure(const Config& config) {
     const bool same = app->configured && app->config == wanted;
     app->config = wanted;
     app->configured = true;
+    app->problem.clear();
     if (!same) feed(wanted.name, plan::Configured{});
   }
   return {};
@@ -491,12 +494,25 @@ void Executor::perform(App& app, const plan::Action& action) {
   std::visit(visit, action);
 }
 
+// Its folders, with their owners. What keeps them from being made, a user that this machine lacks for example, is this
+// app's trouble alone.
+void Executor::make_place(App& app) {
+  const auto made = make_folders(world_.paths, app.config);
+  app.problem = made ? "" : made.error().text;
+  if (!made) spdlog::error("cannot start anything of {}", app.problem);
+}
+
 void Executor::start(App& app, const plan::Instance& instance) {
-  if (instance.port != 0 || !instance.socket.empty()) return instances_.start(app.state.name, app.config, instance);
+  if (!app.problem.empty()) make_place(app);
+  const bool has_address = instance.port != 0 || !instance.socket.empty();
+  if (app.problem.empty() && has_address) return instances_.start(app.state.name, app.config, instance);
   plan::Ended ended;
   ended.instance = instance.id;
-  ended.how = "could not be started: no free port between " + std::to_string(config_.port_first) + " and " +
-              std::to_string(config_.port_last) + " (see [fleet] ports)";
+  ended.how = "could not be started: " + app.problem;
+  if (app.problem.empty()) {
+    ended.how += "no free port between " + std::to_string(config_.port_first) + " and " +
+                 std::to_string(config_.port_last) + " (see [fleet] ports)";
+  }
   feed(app.state.name, std::move(ended));
 }
 

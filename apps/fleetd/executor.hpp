@@ -104,6 +104,7 @@ class Executor {
   Result<> save_releases(const App& app, const plan::Step& step);
   Result<> note_deployed(const App& app, const plan::Rollout& rollout);
   void start(App& app, const plan::Instance& instance);
+  void make_place(App& app);
   std::uint64_t cut_off(const plan::AppState& before, const plan::AppState& next) const;
   DeploymentRecord record_of(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const;
   DeploymentRecord finished(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const;
@@ -148,7 +149,8 @@ struct Executor::App {
   std::map<std::string, std::shared_ptr<ProbeLine>> lines;  // by instance id
   wire::FetchDone fetched;                                  // the last one
   std::optional<milliseconds> wake_at;
-  std::string health;  // as last reported
+  std::string health;   // as last reported
+  std::string problem;  // why nothing of it can be started; empty: it can be
   bool configured = true;
 };
 

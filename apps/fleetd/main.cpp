@@ -121,7 +121,7 @@ int main(int argc, char** argv) {
   if (options.make_way) return fleet::leave_unit_cgroup();
   fleet::prepare_process();
   fleet::log::start("fleetd", options.log_level);
-  auto config = fleet::config::load(options.config);
+  auto config = fleet::config::load(options.config, fleet::config::Users::may_lack);
   if (!config) {
     std::fputs((config.error().error().text + "\n").c_str(), stderr);
     return 2;

@@ -42,7 +42,7 @@ Result<std::string> read_whole(const std::filesystem::path& path, std::size_t li
 
 }  // namespace
 
-std::expected<Config, Problems> load(const std::string& path) {
+std::expected<Config, Problems> load(const std::string& path, Users users) {
   std::error_code error;
   const auto absolute = std::filesystem::absolute(path, error);
   const auto text = read_whole(absolute, kMaxText);
@@ -56,8 +56,10 @@ std::expected<Config, Problems> load(const std::string& path) {
   environment.cores = usable_cores();
   environment.directory = absolute.parent_path();
   environment.read_file = read_whole;
-  environment.has_user = [](const std::string& name) { return ::getpwnam(name.c_str()) != nullptr; };
-  environment.has_group = [](const std::string& name) { return ::getgrnam(name.c_str()) != nullptr; };
+  if (users == Users::must_exist) {
+    environment.has_user = [](const std::string& name) { return ::getpwnam(name.c_str()) != nullptr; };
+    environment.has_group = [](const std::string& name) { return ::getgrnam(name.c_str()) != nullptr; };
+  }
   return parse(*text, path, environment);
 }
 

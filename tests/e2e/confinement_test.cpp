@@ -80,6 +80,55 @@ TEST(Confinement, AUserThatThereIsNotIsRefusedWithItsPlace) {
   EXPECT_NE(ran.err.find("app \"shop\": user: \"nobody-of-fleet\" is no user of this machine"), std::string::npos) << ran.err;
 }
 
+TEST(Confinement, AUserThatThereIsNotIsTheTroubleOfThatAppAlone) {
+  DemoApp ghost;
+  ghost.name = "ghost";
+  ghost.lines = {"path = \"/ghost\"", "user = \"nobody-of-fleet\""};
+  FleetSetup setup;
+  setup.demo_apps.push_back(ghost);
+  Fleet fleet(setup);
+  fleet.start();
+  ASSERT_TRUE(ended(fleet.deploy({"v1"}, {"--app", "shop"}), kDone));
+  EXPECT_TRUE(serves(fleet, "v1"));
+  EXPECT_NE(fleet.app("ghost").at("problem").get<std::string>().find("no user \"nobody-of-fleet\" on this machine"),
+            std::string::npos);
+  EXPECT_EQ(fleet.app("shop").at("problem"), "");
+  EXPECT_NE(fleet.ctl({"status"}).out.find("ghost: nothing of it can be started: app \"ghost\": no user"),
+            std::string::npos);
+  const auto refused = fleet.deploy({"v1"}, {"--app", "ghost"});
+  EXPECT_TRUE(ended(refused, kUsage));
+  EXPECT_NE(refused.err.find("no user \"nobody-of-fleet\" on this machine"), std::string::npos) << refused.err;
+  EXPECT_EQ(fleet.ctl({"reload"}).code, kUsage) << "what is in force is not changed to what would not do";
+}
+
+// What ran when its user was taken away runs on; what ends is not started again until the user is back.
+TEST(Confinement, AUserThatIsGoneWhenFleetdComesBackStopsNothing) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can run things as others";
+  DemoApp app;
+  app.lines = {"user = \"nobody\""};
+  FleetSetup setup;
+  setup.demo_apps = {app};
+  Fleet fleet(setup);
+  ::chmod(fleet.root().c_str(), 0711);
+  ::chmod(fleet.ledgers().c_str(), 0777);
+  fleet.start();
+  ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+  const auto before = fleet.instance_pids();
+  fleet.kill();
+  auto config = read_whole(fleet.config_path());
+  const std::string user = "user = \"nobody\"";
+  config.replace(config.find(user), user.size(), "user = \"nobody-of-fleet\"");
+  write_whole(fleet.config_path(), config);
+  fleet.start();
+  EXPECT_EQ(fleet.instance_pids(), before);
+  EXPECT_TRUE(serves(fleet, "v1"));
+  ASSERT_EQ(::kill(before[0], SIGKILL), 0);
+  EXPECT_TRUE(eventually(milliseconds(10000), [&] {
+    return fleet.ctl({"status"}).out.find("last: could not be started: app \"shop\": no user") != std::string::npos;
+  }));
+  EXPECT_TRUE(serves(fleet, "v1")) << "the other one is there";
+}
+
 TEST(Confinement, AnAppThatCouldLeadTheProxyToAnySocketIsRefused) {
   DemoApp app;
   app.on_socket = true;

@@ -176,8 +176,9 @@ struct AppView {
   std::optional<std::string> held_until;  // its requests wait on purpose
   std::vector<std::string> awaits;        // apps that it is not started before
   std::string unstable;                   // what is to be said of the last deployment; empty: nothing
-  FLEET_FIELDS(AppView, name, release, release_url, state, hosts, path, wanted, deployment, instances, held_until, awaits,
-               unstable)
+  std::string problem = {};               // why nothing of it can be started; empty: it can be
+  FLEET_FIELDS(AppView, name, release, release_url, state, hosts, path, wanted, deployment, instances, held_until,
+               awaits, unstable, problem)
 };
 
 enum class CertificateState : std::uint8_t {
