@@ -122,10 +122,11 @@ Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& conf
 
 net::Task<> Executor::wait_settled() {
   const auto settled = [](const auto& entry) { return plan::is_settled(entry.second->state); };
-  while (!std::ranges::all_of(apps_, settled) || world_.workers.acked() < generation_) {
+  while (!std::ranges::all_of(apps_, settled)) {
     (void)co_await settled_.async_wait(net::use_result);
     if (closing_) co_return;
   }
+  co_await world_.workers.wait_told();
 }
 
 net::Task<> Executor::stop_all() {

@@ -41,6 +41,13 @@ class LastGood {
   bool is_bad_table(std::uint64_t generation) const { return bad_table_ != 0 && generation == bad_table_; }
   bool fell_back() const { return !bad_program_.empty() || bad_table_ != 0; }
 
+  // For the next fleetd, and from the former one.
+  const std::string& bad_program() const { return bad_program_; }
+  std::uint64_t bad_table() const { return bad_table_; }
+  void restore(std::string bad_program, std::uint64_t bad_table) {
+    bad_program_ = std::move(bad_program), bad_table_ = bad_table;
+  }
+
   const WorkerBasis& good() const { return good_; }
 
  private:

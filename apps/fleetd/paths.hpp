@@ -40,6 +40,7 @@ struct Paths {
   }
 
   std::string cgroup(const std::string& id) const { return cgroups.empty() ? "" : cgroups + "/" + id; }
+  std::string fallback() const { return state + "/fallback"; }
   std::string private_tmps() const { return state + "/tmp"; }
   std::string private_tmp(const std::string& id) const { return private_tmps() + "/" + id; }
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "clock.hpp"
+#include "kept_fallback.hpp"
+#include "os/process.hpp"
 #include "worker.hpp"
 
 namespace fleet {
@@ -41,9 +43,32 @@ void Workers::check_program(Worker& worker) {
 }
 
 // The good table, for one that does not have a later one already.
-const RouteTable& Workers::table_for(const Worker& worker) const {
+RouteTable Workers::table_for(const Worker& worker) const {
   const bool is_bad = last_good_.is_bad_table(table_.generation) && worker.acked <= good_table_.generation;
-  return is_bad ? good_table_ : table_;
+  return is_bad ? with_what_is_there(good_table_, table_) : table_;
+}
+
+// What a former fleetd has found. Before any worker is given a table.
+void Workers::restore_fallback() {
+  auto kept = read_fallback(paths_.fallback(), os::boot_id());
+  if (!kept) return;
+  last_good_.restore(std::move(kept->bad_program), kept->bad_table);
+  fallback_since_ = std::move(kept->since);
+  fallback_why_ = std::move(kept->why);
+  if (kept->good.generation == 0 || kept->good.generation > table_.generation) return;
+  good_table_ = std::move(kept->good);
+  last_good_.serves({"", good_table_.generation});
+}
+
+void Workers::keep_fallback() {
+  KeptFallback kept;
+  kept.boot_id = os::boot_id();
+  kept.good = good_table_;
+  kept.bad_program = last_good_.bad_program();
+  kept.bad_table = last_good_.bad_table();
+  if (last_good_.fell_back()) kept.since = fallback_since_, kept.why = fallback_why_;
+  const auto done = write_fallback(paths_.fallback(), kept);
+  if (!done) spdlog::warn("what workers may fall back to is not kept for the next fleetd: {}", done.error().text);
 }
 
 void Workers::note_fault(Worker& worker, bool maybe_table, const std::string& how) {
@@ -63,10 +88,13 @@ void Workers::note_fault(Worker& worker, bool maybe_table, const std::string& ho
   if (!program) event.data.generation = good_table_.generation;
   spdlog::critical("{}", event.message);
   events_.report(std::move(event));
+  keep_fallback();
 }
 
 void Workers::try_again() {
+  const bool fell_back = last_good_.fell_back();
   last_good_.try_again();
+  if (fell_back) keep_fallback();
   for (const auto& worker : all_) {
     if (worker->live && worker->basis.generation < table_.generation) send_table(*worker);
   }
@@ -89,6 +117,7 @@ net::Task<> Workers::look_for_good() {
         all([&](const Worker& w) { return w.acked == table_.generation && now - w.table_sent >= kTableServes; })) {
       good_table_ = table_;
       last_good_.serves({"", table_.generation});
+      keep_fallback();
     }
     const auto found = std::ranges::find_if(slots_, [](const auto& slot) { return slot->wanted && slot->worker; });
     if (found == slots_.end() || !(*found)->worker->program) continue;

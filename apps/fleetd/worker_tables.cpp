@@ -19,7 +19,9 @@ constexpr auto kAckPatience = 5s;  // a worker that does not take a table in thi
 
 void Workers::publish(const RouteTable& table) {
   table_ = table;
+  const bool fell_back = last_good_.bad_table() != 0;
   last_good_.retry_table();
+  if (fell_back) keep_fallback();
   std::set<std::string> apps;
   for (const auto& route : table_.routes) apps.insert(route.app);
   access_logs_.keep_only(apps);
@@ -117,6 +119,12 @@ std::uint64_t Workers::acked() const {
     if (worker->live) lowest = std::min(lowest, worker->acked);
   }
   return lowest;
+}
+
+net::Task<> Workers::wait_told() {
+  const auto is_told = [](const auto& worker) { return !worker->live || worker->acked >= worker->basis.generation; };
+  while (!std::ranges::all_of(all_, is_told) && co_await wait_changed(net::Timer::time_point::max())) {
+  }
 }
 
 void Workers::check_acked() {

@@ -127,6 +127,7 @@ Result<> Workers::dial(Worker& worker) {
 void Workers::begin(std::uint32_t slots, wire::Keys keys, RouteTable table) {
   keys_ = std::move(keys);
   table_ = std::move(table);
+  restore_fallback();
   // A copy: one that has ended since it was adopted is taken out of all_ as soon as it is served.
   for (const auto& worker : std::vector(all_)) {
     send_keys(*worker);
@@ -140,11 +141,15 @@ void Workers::begin(std::uint32_t slots, wire::Keys keys, RouteTable table) {
   tasks_.spawn(keep_record());
   tasks_.spawn(watch_logs());
   tasks_.spawn(look_for_good());
-  configure(slots);
+  want(slots);
 }
 
 void Workers::configure(std::uint32_t slots) {
   try_again();
+  want(slots);
+}
+
+void Workers::want(std::uint32_t slots) {
   while (slots_.size() < slots) slots_.push_back(std::make_unique<Slot>());
   for (std::uint32_t number = 0; number < slots_.size(); ++number) {
     auto& slot = *slots_[number];
@@ -399,6 +404,7 @@ void Workers::take(Worker& worker, const net::Incoming& message) {
     worker.acked = ack->generation;
     worker.drained.clear();  // said again after each table
     if (worker.live) check_acked();
+    changed_.cancel();
   } else if (message.is<wire::TargetDrained>()) {
     const auto drained = message.as<wire::TargetDrained>();
     if (!drained) return worker.kill();

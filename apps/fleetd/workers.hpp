@@ -79,6 +79,9 @@ class Workers {
   // Waits until all slots accept, or `at_most`. Error names the slot that does not.
   net::Task<Result<>> wait_accepting(milliseconds at_most);
 
+  // Until every worker has the table that it is to have, which may be an older one (fallback()).
+  net::Task<> wait_told();
+
   // Fresh figures from every worker, or those there are after `at_most`.
   net::Task<> refresh(milliseconds at_most);
 
@@ -100,6 +103,7 @@ class Workers {
  private:
   struct Slot;
   struct Worker;
+  void want(std::uint32_t slots);
   net::Task<> keep(std::uint32_t slot);
   net::Task<> pause(milliseconds time);
   net::Task<Result<std::shared_ptr<Worker>>> bring_up(std::uint32_t slot);
@@ -114,11 +118,13 @@ class Workers {
   void take(Worker& worker, const net::Incoming& message);
   void lost(Worker& worker);
   void send_table(Worker& worker);
-  const RouteTable& table_for(const Worker& worker) const;
+  RouteTable table_for(const Worker& worker) const;
   std::string program_for(Worker& worker);
   void check_program(Worker& worker);
   void note_fault(Worker& worker, bool maybe_table, const std::string& how);
   void try_again();
+  void restore_fallback();
+  void keep_fallback();
   net::Task<> look_for_good();
   net::Task<bool> is_at_fault(std::shared_ptr<Worker> worker);
   void send_keys(Worker& worker);
