@@ -52,6 +52,10 @@ net::Task<Result<Exit>> upgrade(Session& session) {
   if (!accepted) co_return std::unexpected(accepted.error());
   auto after = co_await wait_for_successor(session, before->started_at);
   if (!after) co_return std::unexpected(after.error());
+  if (after->pid != before->pid) {
+    co_return fail("the new fleetd has ended soon after it took over; " + printable(after->version) + " runs now, pid " +
+                   std::to_string(after->pid) + " (its log says more)");
+  }
   if (!options.json) {
     session.terminal.line("fleetd " + printable(accepted->from) + " -> " + printable(after->version) + ", pid " +
                           std::to_string(after->pid));

@@ -14,6 +14,7 @@
 #include "cgroups.hpp"
 #include "child.hpp"
 #include "config/load.hpp"
+#include "guard.hpp"
 #include "log_archive.hpp"
 #include "logs.hpp"
 #include "os/process.hpp"
@@ -120,6 +121,13 @@ net::Task<Result<>> Daemon::come_up() {
     api::EventView event;
     event.type = api::EventType::daemon_upgraded;
     event.message = "fleetd " FLEET_VERSION " has taken over from " + former;
+    executor_->report(std::move(event));
+  }
+  if (is_back_by_guard()) {
+    api::EventView event;
+    event.type = api::EventType::daemon_fell_back;
+    event.message = "the fleetd that had taken over has ended soon after; fleetd " FLEET_VERSION " is back";
+    spdlog::critical("{}", event.message);
     executor_->report(std::move(event));
   }
   co_return Result<>();
@@ -488,8 +496,11 @@ net::Task<> Daemon::give_way() {
   const auto file = look_at_program(successor_);
   Error error = fail(successor_ + " has been changed since it was tried").error();
   if (file && *file == successor_file_) {
+    auto guard = Guard::leave(paths_.api_socket());
+    if (!guard) spdlog::warn("should the other fleetd end soon, nobody makes this one of it again: {}", guard.error().text);
     tell_systemd_of_a_reload();
     error = become(successor_, kept);
+    if (guard) guard->dismiss();
   }
   spdlog::error("no other fleetd has taken over, this one goes on: {}", error.text);
   ::sd_notify(0, "READY=1");

@@ -1,5 +1,7 @@
 // Programs of fleet's own that are replaced while they work.
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -125,6 +127,46 @@ TEST_F(Upgrade, IsFollowedByThatOfTheWorkers) {
   EXPECT_EQ(fleet.instance_pids(), instances);
   traffic.flow();
   EXPECT_TRUE(lossless(traffic.stop(200), {"v1"}));
+}
+
+// It passes its trial, becomes fleetd, and dies: nobody is there to start another, but the one before left a guard.
+TEST_F(Upgrade, ToAFleetdThatDiesSoonAfterIsUndone) {
+  begin();
+  Traffic traffic(fleet);
+  const auto former = fleet.pid();
+  install_script("fleetd", "case \"$*\" in *--check*) exec " + program_path("fleetd") + " \"$@\";; esac; sleep 0.3; exit 9");
+  const auto ran = fleet.ctl({"upgrade", "--no-workers"});
+  EXPECT_TRUE(ended(ran, kInternal));
+  EXPECT_NE(ran.err.find("the new fleetd has ended soon after it took over"), std::string::npos) << ran.err;
+  const auto now = fleet.status();
+  EXPECT_NE(now.at("pid"), former);
+  EXPECT_NE(fleet.ctl({"events"}).out.find("the fleetd that had taken over has ended soon after"), std::string::npos);
+  ASSERT_TRUE(ended(fleet.deploy({"v2"}), kDone));
+  traffic.flow();
+  EXPECT_TRUE(lossless(traffic.stop(200), {"v1", "v2"}));
+  EXPECT_TRUE(ended(fleet.ctl({"shutdown", "--apps"}), kDone));
+  EXPECT_TRUE(eventually(milliseconds(10000), [] {
+    for (const auto& entry : os::processes()) {
+      if (entry.zombie && entry.parent == ::getpid()) ::waitpid(entry.pid, nullptr, WNOHANG);
+    }
+    return strays().empty();
+  }));
+}
+
+// Told to end, it ends, however soon that is after an upgrade.
+TEST_F(Upgrade, IsNotUndoneByAnEndThatWasAskedFor) {
+  begin();
+  ASSERT_TRUE(ended(fleet.ctl({"upgrade", "--no-workers"}), kDone));
+  ASSERT_TRUE(ended(fleet.ctl({"shutdown"}), kDone));
+  ASSERT_EQ(fleet.daemon().wait(milliseconds(10000)), 0);
+  const auto guards = [] {
+    return std::ranges::count_if(strays(), [](pid_t pid) { return read_whole("/proc/" + std::to_string(pid) + "/comm") == "fleetd-guard\n"; });
+  };
+  EXPECT_TRUE(eventually(milliseconds(5000), [&] { return guards() == 0; }));
+  EXPECT_FALSE(fetch(fleet.api(), "GET", "/healthz"));
+  fleet.launch({}, programs_ + "/fleetd");
+  fleet.wait_ready();
+  EXPECT_TRUE(serves(fleet, "v1"));
 }
 
 // Whatever is wrong with it, the running fleetd says so and goes on.
