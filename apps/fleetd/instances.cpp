@@ -228,10 +228,15 @@ void Instances::forget(const std::string& id) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return;
   found->second->ended = true;
-  if (found->second->shim) found->second->shim->dismiss();
-  if (!found->second->socket.empty()) ::unlink(found->second->socket.c_str());
-  if (auto removed = os::remove_tree(paths_.private_tmp(id)); !removed) spdlog::warn("{}", removed.error().text);
+  clear_away(*found->second);
   sessions_.erase(found);
+}
+
+// Its process has ended, or is about to.
+void Instances::clear_away(Session& session) {
+  if (session.shim) session.shim->dismiss();
+  if (!session.socket.empty()) ::unlink(session.socket.c_str());
+  if (auto removed = os::remove_tree(paths_.private_tmp(session.id)); !removed) spdlog::warn("{}", removed.error().text);
 }
 
 void Instances::sweep(const std::string& id, Shim shim, const wire::ShimStatus& status) {
@@ -250,7 +255,7 @@ net::Task<> Instances::wait_ended(std::set<std::string> apps) {
   const auto runs = [&](const auto& entry) { return !entry.second->ended && apps.contains(entry.second->app); };
   while (std::ranges::any_of(sessions_, runs)) (void)co_await ended_.async_wait(net::use_result);
   for (const auto& [id, session] : sessions_) {
-    if (session->ended && session->shim) session->shim->dismiss();
+    if (session->ended) clear_away(*session);
   }
 }
 

@@ -63,6 +63,7 @@ class Instances {
   net::Task<> run(std::shared_ptr<Session> session);
   bool take(Session& session, const wire::ShimStatus& status);
   static bool is_orphan(const Session& session);
+  void clear_away(Session& session);
   net::Task<> attend(std::shared_ptr<Session> session);
   net::Task<> see_out(std::shared_ptr<Session> session, os::Fd pidfd);
 

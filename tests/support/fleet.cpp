@@ -37,7 +37,8 @@ std::string demo_toml(const DemoApp& app, const std::string& ledgers) {
   };
   out << "\n[app." << app.name << "]\n";
   const auto* where = app.on_socket ? "\"--socket\", \"{socket}\"" : "\"--port\", \"{port}\"";
-  out << "command = [\"./bin/server\", " << where << ", \"--data-dir\", \"" << ledgers << "\"]\n";
+  out << "command = [\"./bin/server\", " << where << ", \"--data-dir\", \""
+      << (app.ledgers.empty() ? ledgers : app.ledgers) << "\"]\n";
   if (app.on_socket) out << "listen = \"unix\"\n";
   out << "instances = " << app.instances << '\n';
   lines(app.lines);
@@ -92,7 +93,7 @@ std::vector<pid_t> strays() {
 Fleet::Fleet(FleetSetup setup)
     : http_port_(free_port()), https_port_(free_port()), http6_port_(free_port()), api_port_(free_port()) {
   adopt_orphans();
-  std::string name = "/tmp/fleet-XXXXXX";
+  std::string name = setup.place + "/fleet-XXXXXX";
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary directory");
   root_ = name;
   fs::create_directories(ledgers());

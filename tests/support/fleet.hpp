@@ -24,7 +24,8 @@ struct DemoApp {
   std::vector<std::string> health = {"path = \"/health\"", "interval = \"200ms\"", "healthy = 1",
                                      "start_timeout = \"10s\""};
   std::vector<std::string> drain = {"timeout = \"10s\"", "stop_timeout = \"5s\""};
-  bool on_socket = false;  // listen = "unix"
+  bool on_socket = false;    // listen = "unix"
+  std::string ledgers = {};  // --data-dir; empty: the fleet's own
 };
 
 // One release of the demo server.
@@ -46,7 +47,8 @@ struct FleetSetup {
   unsigned port_blocks = 1;  // of a hundred ports for instances
   bool ipv6 = false;  // listen on [::1] too
   bool tcp_api = false;
-  std::string token;  // of the TCP API
+  std::string token;           // of the TCP API
+  std::string place = "/tmp";  // where its folder is made
 };
 
 class Fleet {
