@@ -331,7 +331,9 @@ Result<> Executor::process(App& app, const plan::Event& event) {
   if (publishes) generation_ = generation;
   if (changed) hang_up(app);
   for (const auto& action : step.actions) perform(app, action);
-  schedule(app, step.wake_at);
+  app.wake_at = step.wake_at;
+  // A look that comes too early does no harm; to move it for each of hundreds of probes costs more.
+  if (changed || (step.wake_at && *step.wake_at < looks_at_)) wake_.cancel();
   if (changed) settled_.cancel();
   state_changed_ |= changed;
   return {};
@@ -422,11 +424,6 @@ void Executor::note_current(const plan::AppState& before, const plan::AppState& 
   if (!written) spdlog::warn("cannot note the current release app={}: {}", now.name, written.error().text);
 }
 
-void Executor::schedule(App& app, std::optional<milliseconds> wake_at) {
-  app.wake_at = wake_at;
-  wake_.cancel();
-}
-
 // Gives each app its Tick when it asked for one, and tries again to save what could not be.
 net::Task<> Executor::tick() {
   while (!closing_) {
@@ -451,6 +448,7 @@ net::Task<> Executor::tick() {
     for (const auto& name : over) feed(name, plan::Unhold{"its time is over"});
     if ((!due.empty() || !over.empty()) && !retry_at_) continue;
     if (retry_at_) next = std::min(next, now + kSaveRetry);
+    looks_at_ = next;
     wake_.expires_after(next - now);
     (void)co_await wake_.async_wait(net::use_result);
   }
@@ -566,16 +564,21 @@ Result<ProbeTarget> Executor::probe_target(const AppConfig& config, const plan::
 }
 
 void Executor::begin_probe(App& app, const plan::Instance& instance) {
-  auto& line = app.lines[instance.id];
-  if (!line) line = std::make_shared<ProbeLine>(world_.io);
+  std::shared_ptr<ProbeLine> line;  // in rotation only: before that a new connection is answered sooner
+  if (instance.phase == plan::InstancePhase::ready) {
+    auto& kept = app.lines[instance.id];
+    if (!kept) kept = std::make_shared<ProbeLine>(world_.io);
+    line = kept;
+  }
   world_.tasks.spawn(run_probe(app.state.name, instance.id, probe_target(app.config, instance), line));
 }
 
-// On those that are not probed any more, before they are told to stop: a server may wait for its connections to end.
+// On those that are not in rotation, before anything is done to them: a server that is to stop may wait for its
+// connections to end.
 void Executor::hang_up(App& app) {
   std::erase_if(app.lines, [&](auto& entry) {
     const auto instance = std::ranges::find(app.state.instances, entry.first, &plan::Instance::id);
-    const bool stays = !closing_ && instance != app.state.instances.end() && plan::is_probed(instance->phase);
+    const bool stays = !closing_ && instance != app.state.instances.end() && instance->phase == plan::InstancePhase::ready;
     if (!stays) entry.second->give_up();
     return !stays;
   });

@@ -113,7 +113,6 @@ class Executor {
   void remove_stale_files() const;
   void give_addresses(const App& app, plan::AppState& state);
   void note_current(const plan::AppState& before, const plan::AppState& now) const;
-  void schedule(App& app, std::optional<milliseconds> wake_at);
   net::Task<> tick();
   net::Task<> begin_receipt(std::string app, api::DeploymentId deployment);
   Result<ProbeTarget> probe_target(const AppConfig& config, const plan::Instance& instance) const;
@@ -138,6 +137,7 @@ class Executor {
   bool state_changed_ = true;  // since follow_up() looked
   std::chrono::steady_clock::time_point look_again_{};
   std::uint64_t generation_ = 0, next_deployment_ = 1;
+  milliseconds looks_at_{0};  // tick(), of the planner's time
   net::Timer wake_, settled_;
 };
 

@@ -19,6 +19,8 @@ namespace asio = net::asio;
 using plan::ProbeOutcome;
 
 constexpr std::size_t kMaxHead = 16 * 1024;
+constexpr std::string_view kHeadEnd = "\r\n\r\n";
+constexpr milliseconds kBetweenGatherings{10};
 
 asio::generic::stream_protocol::endpoint endpoint_of(const ProbeTarget& target) {
   if (!target.socket.empty()) return asio::local::stream_protocol::endpoint(target.socket);
@@ -51,13 +53,34 @@ struct Answer {
   std::size_t head = 0;  // bytes of it, with the blank line
 };
 
-net::Task<Answer> exchange(std::shared_ptr<ProbeLine> line, std::string request) {
+// When answers on kept connections are looked at: at moments that all probes share, as each of hundreds would else wake
+// this process when it comes.
+net::Timer::time_point next_gathering(milliseconds timeout) {
+  const auto grid = std::min<net::Timer::duration>(kBetweenGatherings, timeout / 4);
+  const auto now = std::chrono::steady_clock::now();
+  return now - now.time_since_epoch() % grid + 2 * grid;
+}
+
+net::Task<Answer> exchange(asio::io_context& io, std::shared_ptr<ProbeLine> line, std::string request, bool reused,
+                           milliseconds timeout) {
   Answer answer;
-  std::tie(answer.error, std::ignore) =
-      co_await asio::async_write(line->socket(), asio::buffer(request), net::use_result);
-  if (answer.error) co_return answer;
+  if (reused) {
+    answer.error = asio::error::eof;
+    if (!line->say(request)) co_return answer;
+    net::Timer gathering(io, next_gathering(timeout));
+    (void)co_await gathering.async_wait(net::use_result);
+    const bool goes_on = line->hear(answer.bytes);
+    const auto end = answer.bytes.find(kHeadEnd);
+    const bool complete = end != std::string::npos;
+    if (complete) answer.head = end + kHeadEnd.size();
+    if (complete || goes_on) answer.error = {};
+    if (complete || !goes_on) co_return answer;
+  } else {
+    std::tie(answer.error, std::ignore) = co_await asio::async_write(line->socket(), asio::buffer(request), net::use_result);
+    if (answer.error) co_return answer;
+  }
   std::tie(answer.error, answer.head) = co_await asio::async_read_until(
-      line->socket(), asio::dynamic_buffer(answer.bytes, kMaxHead), "\r\n\r\n", net::use_result);
+      line->socket(), asio::dynamic_buffer(answer.bytes, kMaxHead), kHeadEnd, net::use_result);
   co_return answer;
 }
 
@@ -92,7 +115,7 @@ net::Task<ProbeReport> ask(asio::io_context& io, ProbeTarget target, std::shared
       co_return ProbeReport{ProbeOutcome::passed, ""};
     }
     const bool keeps = !line->count() && !only_once;
-    auto answer = co_await exchange(line, request_for(target, keeps));
+    auto answer = co_await exchange(io, line, request_for(target, keeps), reused, target.health.timeout);
     if (answer.error) {
       line->close();
       if (reused && answer.bytes.empty() && !*timed_out) continue;

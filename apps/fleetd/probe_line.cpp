@@ -7,15 +7,39 @@
 namespace fleet {
 
 bool ProbeLine::take_up() {
-  if (!socket_.is_open()) return false;
+  if (!kept_) return false;
   for (char bytes[4096];;) {
-    const auto got = ::recv(socket_.native_handle(), bytes, sizeof bytes, MSG_DONTWAIT);
+    const auto got = ::recv(kept_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
     const bool nothing_now = got < 0 && errno == EAGAIN;
     if (nothing_now && body_.ended()) return true;
     if (got > 0 && skip({bytes, static_cast<std::size_t>(got)})) continue;
     close();
     return false;
   }
+}
+
+bool ProbeLine::say(std::string_view request) {
+  const auto sent = ::send(kept_.get(), request.data(), request.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  return sent == static_cast<ssize_t>(request.size());
+}
+
+bool ProbeLine::hear(std::string& bytes) {
+  char some[4096];
+  const auto got = ::recv(kept_.get(), some, sizeof some, MSG_DONTWAIT);
+  if (got > 0) bytes.append(some, static_cast<std::size_t>(got));
+  return got > 0 || (got < 0 && errno == EAGAIN);
+}
+
+ProbeLine::Socket& ProbeLine::socket() {
+  if (!kept_) return socket_;
+  int family = AF_INET;
+  socklen_t size = sizeof family;
+  ::getsockopt(kept_.get(), SOL_SOCKET, SO_DOMAIN, &family, &size);
+  boost::system::error_code failed;
+  socket_.assign(Protocol(family, 0), kept_.get(), failed);
+  if (!failed) (void)kept_.release();
+  kept_.reset();
+  return socket_;
 }
 
 bool ProbeLine::keep(std::string_view head, std::string_view rest) {
@@ -25,7 +49,10 @@ bool ProbeLine::keep(std::string_view head, std::string_view rest) {
   if (!framing || framing->kind == http::BodyKind::until_close) return false;
   body_.begin(*framing);
   skipped_ = 0;
-  return skip(rest);
+  if (!skip(rest)) return false;
+  boost::system::error_code failed;
+  if (socket_.is_open()) kept_ = os::Fd(socket_.release(failed));
+  return bool(kept_);
 }
 
 // Whether these can belong to the body, and it is not too long.
@@ -46,6 +73,7 @@ bool ProbeLine::skip(std::string_view bytes) {
 void ProbeLine::close() {
   boost::system::error_code ignored;
   socket_.close(ignored);
+  kept_.reset();
   probes_ = 0;
 }
 

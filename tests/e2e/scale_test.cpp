@@ -1,5 +1,6 @@
 // Many apps on one machine. The limits are issue 4's, but for the one that says so.
 #include <algorithm>
+#include <filesystem>
 
 #include "expect.hpp"
 
@@ -75,6 +76,9 @@ TEST(Scale, TwoHundredInstancesKeepFleetdIdle) {
     took.push_back(std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - began));
   }
   std::ranges::sort(took);
+  // Once in its life it copies the proxy's program; after that it is idle.
+  const auto copied = [&] { return std::filesystem::exists(fleet.root() + "/state/proxy") && !std::filesystem::is_empty(fleet.root() + "/state/proxy"); };
+  ASSERT_TRUE(eventually(milliseconds(30000), copied));
   pause_for(milliseconds(1000));
   const auto before = cpu_time(fleet.pid());
   pause_for(milliseconds(10000));
@@ -83,8 +87,8 @@ TEST(Scale, TwoHundredInstancesKeepFleetdIdle) {
               static_cast<long long>(took[10].count()), static_cast<long long>(used.count()),
               static_cast<unsigned long long>(rss_kib(fleet.pid())));
   EXPECT_LT(took[10].count(), 20 * kRoom);
-  // Wanted is 1 %. A connection for each of 200 probes a second costs 2 %, most of it in the kernel.
-  EXPECT_LE(used.count(), 300 * kRoom) << "3 % of a processor, health checks included";
+  // Wanted is 1 %. Half of what there is is the kernel's waking of 200 applications a second.
+  EXPECT_LE(used.count(), 200 * kRoom) << "2 % of a processor, health checks included";
 }
 
 }  // namespace

@@ -76,8 +76,8 @@ class Server {
 // Answers every request on every connection that it takes, and takes only so many.
 class KeepingServer {
  public:
-  explicit KeepingServer(std::string answer, unsigned takes = 1000, bool closes = false)
-      : answer_(std::move(answer)), takes_(takes), closes_(closes) {
+  explicit KeepingServer(std::string answer, unsigned takes = 1000, bool closes = false, milliseconds thinks = {})
+      : answer_(std::move(answer)), takes_(takes), closes_(closes), thinks_(thinks) {
     listener_ = listen_anywhere(port);
     thread_ = std::thread([this] { serve(); });
   }
@@ -101,6 +101,7 @@ class KeepingServer {
         const auto client = clients.begin() + static_cast<std::ptrdiff_t>(i) - 1;
         char bytes[4096];
         const bool more = ::recv(client->get(), bytes, sizeof bytes, 0) > 0;
+        if (more) std::this_thread::sleep_for(thinks_);
         if (more) ::send(client->get(), answer_.data(), answer_.size(), MSG_NOSIGNAL);
         if (more && !closes_) continue;
         if (!more) ++ended, ended.notify_all();
@@ -116,6 +117,7 @@ class KeepingServer {
   std::string answer_;
   const unsigned takes_;
   const bool closes_;
+  const milliseconds thinks_;
   std::atomic<bool> stop_{false};
   os::Fd listener_;
   std::thread thread_;
@@ -188,6 +190,15 @@ TEST_F(KeptProbes, TakeAConnectionThatTheServerHasClosedForNothingAtAll) {
     ASSERT_EQ(ask_again(server), ProbeOutcome::passed) << i << ": " << detail;
     EXPECT_EQ(server.connections, i);
   }
+}
+
+TEST_F(KeptProbes, WaitForAnAnswerThatComesLateAndNotForOneThatComesTooLate) {
+  KeepingServer server(ok, 1000, false, milliseconds(60));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(ask_again(server), ProbeOutcome::passed) << detail;
+  EXPECT_EQ(server.connections, 1u);
+  target.health.timeout = milliseconds(30);
+  EXPECT_EQ(ask_again(server), ProbeOutcome::failed);
+  EXPECT_EQ(detail, "no answer within 30ms");
 }
 
 TEST_F(KeptProbes, FindAServerThatServesWhatItHasButTakesNoMore) {
