@@ -70,6 +70,10 @@ Executor::Executor(World world)
     : world_(world),
       instances_(world.io, world.tasks, world.paths,
                  [this](const std::string& app, plan::Event event) { feed(app, std::move(event)); }),
+      probes_(world.io, world.tasks,
+              [this](const std::string& app, const std::string& instance, ProbeReport report) {
+                feed(app, plan::Probed{instance, report.outcome, std::move(report.detail)});
+              }),
       wake_(world.io),
       settled_(world.io) {
   settled_.expires_at(net::Timer::time_point::max());
@@ -139,7 +143,7 @@ net::Task<> Executor::stop_all() {
   }
   for (const auto& row : plan::stop_order(all)) {
     for (const auto& name : row) {
-      auto& app = *find(name);
+      const auto& app = *find(name);
       hang_up(app);
       for (const auto& instance : app.state.instances) {
         instances_.stop(instance.id, stop_signal(app.config), app.config.drain.stop_timeout);
@@ -563,37 +567,19 @@ Result<ProbeTarget> Executor::probe_target(const AppConfig& config, const plan::
   return target;
 }
 
-void Executor::begin_probe(App& app, const plan::Instance& instance) {
-  std::shared_ptr<ProbeLine> line;  // in rotation only: before that a new connection is answered sooner
-  if (instance.phase == plan::InstancePhase::ready) {
-    auto& kept = app.lines[instance.id];
-    if (!kept) kept = std::make_shared<ProbeLine>(world_.io);
-    line = kept;
-  }
-  world_.tasks.spawn(run_probe(app.state.name, instance.id, probe_target(app.config, instance), line));
+void Executor::begin_probe(const App& app, const plan::Instance& instance) {
+  auto target = probe_target(app.config, instance);
+  const bool in_rotation = instance.phase == plan::InstancePhase::ready;
+  if (target) return probes_.begin(app.state.name, instance.id, std::move(*target), in_rotation);
+  feed(app.state.name, plan::Probed{instance.id, plan::ProbeOutcome::failed, target.error().text});
 }
 
-// On those that are not in rotation, before anything is done to them: a server that is to stop may wait for its
-// connections to end.
-void Executor::hang_up(App& app) {
-  std::erase_if(app.lines, [&](auto& entry) {
-    const auto instance = std::ranges::find(app.state.instances, entry.first, &plan::Instance::id);
-    const bool stays = !closing_ && instance != app.state.instances.end() && instance->phase == plan::InstancePhase::ready;
-    if (!stays) entry.second->give_up();
-    return !stays;
+// Before anything is done to those that have left rotation: a server that is to stop may wait for its connections to end.
+void Executor::hang_up(const App& app) {
+  probes_.hang_up(app.state.name, [&](const std::string& id) {
+    const auto instance = std::ranges::find(app.state.instances, id, &plan::Instance::id);
+    return !closing_ && instance != app.state.instances.end() && instance->phase == plan::InstancePhase::ready;
   });
-}
-
-net::Task<> Executor::run_probe(std::string app, std::string instance, Result<ProbeTarget> target,
-                                std::shared_ptr<ProbeLine> line) {
-  ProbeReport report;
-  if (target) report = co_await probe(world_.io, std::move(*target), std::move(line));
-  else report.detail = target.error().text;
-  plan::Probed probed;
-  probed.instance = std::move(instance);
-  probed.outcome = report.outcome;
-  probed.detail = std::move(report.detail);
-  feed(app, std::move(probed));
 }
 
 void Executor::discard_release(const std::string& app, std::uint64_t number) {

@@ -17,7 +17,7 @@
 #include "net/task_group.hpp"
 #include "paths.hpp"
 #include "plan/app.hpp"
-#include "probe.hpp"
+#include "probes.hpp"
 #include "store.hpp"
 #include "workers.hpp"
 
@@ -116,10 +116,8 @@ class Executor {
   net::Task<> tick();
   net::Task<> begin_receipt(std::string app, api::DeploymentId deployment);
   Result<ProbeTarget> probe_target(const AppConfig& config, const plan::Instance& instance) const;
-  void begin_probe(App& app, const plan::Instance& instance);
-  net::Task<> run_probe(std::string app, std::string instance, Result<ProbeTarget> target,
-                        std::shared_ptr<ProbeLine> line);
-  void hang_up(App& app);
+  void begin_probe(const App& app, const plan::Instance& instance);
+  void hang_up(const App& app);
   void discard_release(const std::string& app, std::uint64_t number);
   void retain(App& app);
   App* find(const std::string& name);
@@ -129,6 +127,7 @@ class Executor {
   Config config_;
   AttendedClock clock_{milliseconds(0)};
   Instances instances_;
+  Probes probes_;
   std::map<std::string, std::unique_ptr<App>> apps_;
   std::deque<std::pair<std::string, plan::Event>> queue_;
   bool working_ = false, closing_ = false;
@@ -146,7 +145,6 @@ struct Executor::App {
   plan::AppState state;
   std::map<api::DeploymentId, DeploymentRecord> running;
   std::unique_ptr<Fetcher> fetcher;
-  std::map<std::string, std::shared_ptr<ProbeLine>> lines;  // by instance id
   wire::FetchDone fetched;                                  // the last one
   std::optional<milliseconds> wake_at;
   std::string health;   // as last reported

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/config.hpp"
@@ -26,8 +27,13 @@ struct ProbeReport {
 };
 
 // http: a GET that is answered 200..399 in time. tcp: a connection. command: exit code 0. `notify` is never probed.
-// `line`: of this instance, for http; null: the connection is for this probe only. That a kept connection ends before
-// an answer has begun tells nothing: a new one is made.
+// `line`: that is to be kept after it, or on which ask() was done; null: the connection is for this probe only. That a kept
+// connection ends before an answer has begun tells nothing: a new one is made.
 net::Task<ProbeReport> probe(net::asio::io_context& io, ProbeTarget target, std::shared_ptr<ProbeLine> line = nullptr);
+
+// The same for http in two halves that do not wait, on a connection that was kept. False: there is none. Nothing: the
+// answer is not there yet, or will not come; probe() does what is left to do.
+bool ask(const ProbeTarget& target, ProbeLine& line);
+std::optional<ProbeReport> answer(const ProbeTarget& target, ProbeLine& line);
 
 }  // namespace fleet

@@ -6,27 +6,31 @@
 
 namespace fleet {
 
-bool ProbeLine::take_up() {
-  if (!kept_) return false;
-  for (char bytes[4096];;) {
-    const auto got = ::recv(kept_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
-    const bool nothing_now = got < 0 && errno == EAGAIN;
-    if (nothing_now && body_.ended()) return true;
-    if (got > 0 && skip({bytes, static_cast<std::size_t>(got)})) continue;
+bool ProbeLine::say(std::string_view request) {
+  if (!is_good()) {
     close();
     return false;
   }
-}
-
-bool ProbeLine::say(std::string_view request) {
+  heard_.clear();
   const auto sent = ::send(kept_.get(), request.data(), request.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  return sent == static_cast<ssize_t>(request.size());
+  asked_ = sent == static_cast<ssize_t>(request.size());
+  if (!asked_) close();
+  return asked_;
 }
 
-bool ProbeLine::hear(std::string& bytes) {
-  char some[4096];
-  const auto got = ::recv(kept_.get(), some, sizeof some, MSG_DONTWAIT);
-  if (got > 0) bytes.append(some, static_cast<std::size_t>(got));
+bool ProbeLine::is_good() {
+  if (!kept_ || probes_ >= kProbes) return false;
+  for (char bytes[4096];;) {
+    const auto got = ::recv(kept_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
+    if (got < 0 && errno == EAGAIN) return body_.ended();
+    if (got <= 0 || !skip({bytes, static_cast<std::size_t>(got)})) return false;
+  }
+}
+
+bool ProbeLine::hear() {
+  char bytes[4096];
+  const auto got = ::recv(kept_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
+  if (got > 0) heard_.append(bytes, static_cast<std::size_t>(got));
   return got > 0 || (got < 0 && errno == EAGAIN);
 }
 
@@ -42,14 +46,17 @@ ProbeLine::Socket& ProbeLine::socket() {
   return socket_;
 }
 
-bool ProbeLine::keep(std::string_view head, std::string_view rest) {
+bool ProbeLine::keep(std::size_t head) {
+  asked_ = false;
+  ++probes_;
   http::ResponseHead answer;
-  if (!http::parse_response(head, answer) || !answer.keep_alive()) return false;
+  const auto bytes = std::string_view(heard_);
+  if (!http::parse_response(bytes.substr(0, head), answer) || !answer.keep_alive()) return false;
   const auto framing = http::response_framing(answer, http::Method::get);
   if (!framing || framing->kind == http::BodyKind::until_close) return false;
   body_.begin(*framing);
   skipped_ = 0;
-  if (!skip(rest)) return false;
+  if (!skip(bytes.substr(head))) return false;
   boost::system::error_code failed;
   if (socket_.is_open()) kept_ = os::Fd(socket_.release(failed));
   return bool(kept_);
@@ -75,6 +82,7 @@ void ProbeLine::close() {
   socket_.close(ignored);
   kept_.reset();
   probes_ = 0;
+  asked_ = false;
 }
 
 }  // namespace fleet

@@ -2,7 +2,7 @@
 // probes a second costs more than they do. Now and then a new one is made all the same, since an application that serves
 // the connections it has, but takes no more, is not well.
 //
-// Between probes the loop does not watch it, so that what comes wakes nobody.
+// While it is kept the loop does not watch it, so that what comes wakes nobody.
 #pragma once
 
 #include <boost/asio/basic_stream_socket.hpp>
@@ -26,22 +26,20 @@ class ProbeLine {
 
   explicit ProbeLine(net::asio::io_context& io) : socket_(io) {}
 
-  // Before a probe: whether there is a connection to use again. One that the application has closed, or on which the last
-  // answer's body has not come to its end, is closed.
-  bool take_up();
-
-  // Another probe uses it. Whether that is the last one.
-  bool count() { return ++probes_ >= kProbes; }
-
-  // On one that was taken up: all of it went; what has come so far, false when the connection has ended. Neither waits.
+  // Sends a request on a connection that was kept. False: there is none, as the application has closed it, the last
+  // answer's body has not come to its end, or it has had its probes.
   bool say(std::string_view request);
-  bool hear(std::string& bytes);
+  bool is_asked() const { return asked_; }  // and the answer was not kept() yet
+  // Takes what has come of the answer. False: nothing more will.
+  bool hear();
+  std::string& heard() { return heard_; }
 
-  // For waiting, on one that was taken up too.
+  // To wait on; is closed before it is connected anew.
   Socket& socket();
 
-  // After a probe, `head` and what came behind it: whether it is kept. The rest of the body may come until take_up().
-  bool keep(std::string_view head, std::string_view rest);
+  // After an answer, of whose head so many bytes of heard() are: whether the connection is kept. The rest of its body may
+  // come until say().
+  bool keep(std::size_t head);
 
   void close();
   // For good: a probe that is under way fails, and none begins any more.
@@ -49,14 +47,16 @@ class ProbeLine {
   bool is_given_up() const { return given_up_; }
 
  private:
+  bool is_good();
   bool skip(std::string_view bytes);
 
   Socket socket_;
   os::Fd kept_;  // in place of the socket, while nobody waits
+  std::string heard_;
   http::BodyReader body_;
   std::size_t skipped_ = 0;  // of this body
   unsigned probes_ = 0;      // over this connection
-  bool given_up_ = false;
+  bool asked_ = false, given_up_ = false;
 };
 
 }  // namespace fleet

@@ -134,7 +134,7 @@ void Workers::begin(std::uint32_t slots, wire::Keys keys, RouteTable table) {
     send_table(*worker);
     if (!worker->live) worker->link->send(wire::Accept{});
     worker->live = true;
-    if (worker->shim) tasks_.spawn(watch_shim(worker));
+    if (worker->shim) watch(worker);
     tasks_.spawn(serve(worker));
     if (!worker->draining && slots_[worker->slot]->worker != worker) retire(*worker);
   }
@@ -244,8 +244,11 @@ net::Task<Result<std::shared_ptr<Workers::Worker>>> Workers::bring_up(std::uint3
     worker->overdue = true;
     worker->kill();
   });
+  ++starting_;
   auto up = co_await start(worker);
-  if (worker->shim) tasks_.spawn(watch_shim(worker));
+  if (worker->shim) watch(worker);
+  --starting_;
+  if (closing_) up = fail("fleetd ends");
   if (up) {
     all_.push_back(worker);
     figures_changed_ = true;
@@ -253,8 +256,8 @@ net::Task<Result<std::shared_ptr<Workers::Worker>>> Workers::bring_up(std::uint3
   }
   if (!up) {
     const bool given_table = worker->basis.generation != 0;
-    bool at_fault = !given_table;
-    if (!at_fault) at_fault = co_await is_at_fault(worker);
+    bool at_fault = !given_table && !closing_;
+    if (given_table) at_fault = co_await is_at_fault(worker);
     if (at_fault) note_fault(*worker, given_table && !worker->overdue, up.error().text);
     spdlog::error("worker not brought up id={} slot={}: {} log={}", worker->id, number, up.error().text,
                   paths_.worker_log(number));
@@ -364,8 +367,12 @@ net::Task<> Workers::serve(std::shared_ptr<Worker> worker) {
   lost(*worker);
 }
 
-net::Task<> Workers::watch_shim(std::shared_ptr<Worker> worker) {
+void Workers::watch(std::shared_ptr<Worker> worker) {
   ++watched_;
+  tasks_.spawn(watch_shim(std::move(worker)));
+}
+
+net::Task<> Workers::watch_shim(std::shared_ptr<Worker> worker) {
   for (;;) {
     const auto status = co_await worker->shim->status();
     if (!status) break;
@@ -485,7 +492,7 @@ net::Task<> Workers::drain_all(milliseconds deadline) {
     else worker->kill();
   }
   auto until = std::chrono::steady_clock::now() + deadline + 3s;
-  while (!all_.empty() || watched_ > 0) {
+  while (!all_.empty() || watched_ > 0 || starting_ > 0) {
     if (co_await wait_changed(until)) continue;
     if (all_.empty()) break;
     for (const auto& worker : std::vector(all_)) worker->kill();

@@ -110,6 +110,7 @@ class Workers {
   net::Task<Result<>> start(std::shared_ptr<Worker> worker);
   net::Task<Result<>> hand_over(std::shared_ptr<Worker> worker);
   net::Task<> serve(std::shared_ptr<Worker> worker);
+  void watch(std::shared_ptr<Worker> worker);
   net::Task<> watch_shim(std::shared_ptr<Worker> worker);
   net::Task<> watch_acks();
   net::Task<bool> wait_changed(net::Timer::time_point until);  // false: that time has come
@@ -169,7 +170,8 @@ class Workers {
   std::vector<api::EventView> to_report_;
   bool figures_changed_ = false;  // since they were last given to be kept
   std::uint64_t told_acked_ = 0;
-  std::size_t watched_ = 0;  // shims whose program has not ended
+  std::size_t watched_ = 0;   // shims whose program has not ended
+  std::size_t starting_ = 0;  // workers that are not among all_ yet
   bool watching_acks_ = false;
   bool closing_ = false;
 };

@@ -1,4 +1,4 @@
-#include "probe.hpp"
+#include "probes.hpp"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -9,6 +9,8 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <thread>
 
 #include "os/fd.hpp"
@@ -123,8 +125,8 @@ class KeepingServer {
   std::thread thread_;
 };
 
-struct Probes : ::testing::Test {
-  Probes() {
+struct Probing : ::testing::Test {
+  Probing() {
     target.host = "shop.example.com";
     target.health.path = "/health";
     target.health.timeout = milliseconds(3000);
@@ -141,14 +143,14 @@ struct Probes : ::testing::Test {
   ProbeTarget target;
 };
 
-TEST_F(Probes, TwoAndThreeHundredsPass) {
+TEST_F(Probing, TwoAndThreeHundredsPass) {
   for (const auto* status : {"200 OK", "204 No Content", "302 Found", "399 Odd"}) {
     EXPECT_EQ(answered("HTTP/1.1 " + std::string(status) + "\r\nContent-Length: 0\r\n\r\n").outcome, ProbeOutcome::passed) << status;
   }
   EXPECT_EQ(answered("HTTP/1.0 200 OK\r\n\r\nbody").outcome, ProbeOutcome::passed);
 }
 
-TEST_F(Probes, OtherStatusesFailAndSaySo) {
+TEST_F(Probing, OtherStatusesFailAndSaySo) {
   for (const auto* status : {"404", "500", "503", "199", "400"}) {
     const auto report = answered("HTTP/1.1 " + std::string(status) + " No\r\n\r\n");
     EXPECT_EQ(report.outcome, ProbeOutcome::failed);
@@ -156,7 +158,7 @@ TEST_F(Probes, OtherStatusesFailAndSaySo) {
   }
 }
 
-TEST_F(Probes, AskAsAPlainClientThatLeaves) {
+TEST_F(Probing, AskAsAPlainClientThatLeaves) {
   Server server("HTTP/1.1 200 OK\r\n\r\n");
   ask(server.port);
   const auto request = server.request();
@@ -164,14 +166,20 @@ TEST_F(Probes, AskAsAPlainClientThatLeaves) {
   EXPECT_NE(request.find("\r\nConnection: close\r\n"), std::string::npos);
 }
 
-struct KeptProbes : Probes {
+struct KeptProbes : Probing {
   plan::ProbeOutcome ask_again(const KeepingServer& server) {
     target.port = server.port;
-    const auto report = test::run(io, probe(io, target, line));
-    detail = report.detail;
-    return report.outcome;
+    std::optional<ProbeReport> told;
+    tell = [&](ProbeReport report) { told = std::move(report); };
+    probes.begin("shop", "shop-v1-1", target, true);
+    io.restart();
+    io.run();
+    detail = told.value().detail;
+    return told->outcome;
   }
-  std::shared_ptr<ProbeLine> line = std::make_shared<ProbeLine>(io);
+  std::function<void(ProbeReport)> tell;
+  net::TaskGroup tasks{io};
+  Probes probes{io, tasks, [this](const std::string&, const std::string&, ProbeReport report) { tell(std::move(report)); }};
   std::string detail;
   const std::string ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 };
@@ -193,7 +201,7 @@ TEST_F(KeptProbes, TakeAConnectionThatTheServerHasClosedForNothingAtAll) {
 }
 
 TEST_F(KeptProbes, WaitForAnAnswerThatComesLateAndNotForOneThatComesTooLate) {
-  KeepingServer server(ok, 1000, false, milliseconds(60));
+  KeepingServer server(ok, 1000, false, milliseconds(150));
   for (int i = 0; i < 3; ++i) EXPECT_EQ(ask_again(server), ProbeOutcome::passed) << detail;
   EXPECT_EQ(server.connections, 1u);
   target.health.timeout = milliseconds(30);
@@ -226,7 +234,7 @@ TEST_F(KeptProbes, WaitForNoBodyAndKeepNoConnectionWhoseBodyIsLongOrWithoutEnd) 
            Case{"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 3},
            Case{head + "Content-Length: 100000\r\n\r\n" + std::string(100000, 'x'), 3}}) {
     KeepingServer server(answer);
-    line = std::make_shared<ProbeLine>(io);
+    probes.hang_up("shop", [](const std::string&) { return false; });
     for (int i = 0; i < 3; ++i) EXPECT_EQ(ask_again(server), ProbeOutcome::passed) << answer.substr(0, 80);
     EXPECT_EQ(server.connections, connections) << answer.substr(0, 80);
   }
@@ -243,17 +251,27 @@ TEST_F(KeptProbes, ThatFailUseANewConnectionNextTime) {
 TEST_F(KeptProbes, LeaveNothingOpenOnceTheyAreGivenUp) {
   KeepingServer server(ok);
   ASSERT_EQ(ask_again(server), ProbeOutcome::passed);
-  line->give_up();
+  probes.hang_up("shop", [](const std::string& instance) { return instance == "shop-v1-1"; });
+  ASSERT_EQ(ask_again(server), ProbeOutcome::passed);
+  EXPECT_EQ(server.connections, 1u);
+  probes.hang_up("shop", [](const std::string&) { return false; });
   server.ended.wait(0);
+}
+
+TEST_F(KeptProbes, FailWhereTheyAreGivenUpUnderWay) {
+  KeepingServer server(ok, 1000, false, milliseconds(150));
+  ASSERT_EQ(ask_again(server), ProbeOutcome::passed);
+  net::Timer timer(io, milliseconds(30));
+  timer.async_wait([&](boost::system::error_code) { probes.hang_up("shop", [](const std::string&) { return false; }); });
   EXPECT_EQ(ask_again(server), ProbeOutcome::failed);
   EXPECT_EQ(server.connections, 1u) << "nobody is asked any more";
 }
 
-TEST_F(Probes, PassOnceTheHeadIsThereWhateverTheBodyDoes) {
+TEST_F(Probing, PassOnceTheHeadIsThereWhateverTheBodyDoes) {
   EXPECT_EQ(answered("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", true).outcome, ProbeOutcome::passed);
 }
 
-TEST_F(Probes, WhatIsNotHttpFails) {
+TEST_F(Probing, WhatIsNotHttpFails) {
   for (const auto* garbage : {"SSH-2.0-x\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/2 200\r\n\r\n", "\r\n\r\n"}) {
     const auto report = answered(garbage);
     EXPECT_EQ(report.outcome, ProbeOutcome::failed);
@@ -261,25 +279,25 @@ TEST_F(Probes, WhatIsNotHttpFails) {
   }
 }
 
-TEST_F(Probes, AnEndlessHeadFails) {
+TEST_F(Probing, AnEndlessHeadFails) {
   const auto report = answered("HTTP/1.1 200 OK\r\n" + std::string(100'000, 'x'), true);
   EXPECT_EQ(report.outcome, ProbeOutcome::failed);
   EXPECT_EQ(report.detail, "answered with a head of more than 16 KiB");
 }
 
-TEST_F(Probes, AConnectionThatIsClosedFails) {
+TEST_F(Probing, AConnectionThatIsClosedFails) {
   const auto report = answered("HTTP/1.1 200 O");
   EXPECT_EQ(report.outcome, ProbeOutcome::failed);
   EXPECT_EQ(report.detail, "closed the connection without an answer");
 }
 
-TEST_F(Probes, NobodyListeningIsToldApart) {
+TEST_F(Probing, NobodyListeningIsToldApart) {
   std::uint16_t port = 0;
   { const auto closed = listen_anywhere(port); }
   EXPECT_EQ(ask(port).outcome, ProbeOutcome::refused);
 }
 
-TEST_F(Probes, AServerThatHangsFailsAtTheTimeout) {
+TEST_F(Probing, AServerThatHangsFailsAtTheTimeout) {
   target.health.timeout = milliseconds(50);
   for (const auto* answer : {"", "HTTP/1.1 200 OK\r\n"}) {
     const auto report = answered(answer, true);
@@ -288,7 +306,7 @@ TEST_F(Probes, AServerThatHangsFailsAtTheTimeout) {
   }
 }
 
-TEST_F(Probes, ByTcpAConnectionIsEnough) {
+TEST_F(Probing, ByTcpAConnectionIsEnough) {
   target.health.kind = HealthKind::tcp;
   std::uint16_t port = 0;
   {
@@ -298,7 +316,7 @@ TEST_F(Probes, ByTcpAConnectionIsEnough) {
   EXPECT_EQ(ask(port).outcome, ProbeOutcome::refused);
 }
 
-TEST_F(Probes, ByCommandItsExitCodeDecides) {
+TEST_F(Probing, ByCommandItsExitCodeDecides) {
   target.health.kind = HealthKind::command;
   target.launch.cwd = "/";
   target.launch.argv = {"/bin/sh", "-c", "test \"$PORT\" = 5"};
@@ -312,7 +330,7 @@ TEST_F(Probes, ByCommandItsExitCodeDecides) {
   EXPECT_NE(report.detail.find("no-such-check"), std::string::npos) << report.detail;
 }
 
-TEST_F(Probes, ByCommandTooSlowFails) {
+TEST_F(Probing, ByCommandTooSlowFails) {
   target.health.kind = HealthKind::command;
   target.health.timeout = milliseconds(50);
   target.launch.argv = {"/bin/sleep", "100"};
@@ -320,7 +338,7 @@ TEST_F(Probes, ByCommandTooSlowFails) {
   EXPECT_EQ(ask(0).detail, "the check did not end within 50ms");
 }
 
-TEST_F(Probes, GoToASocketInPlaceOfAPort) {
+TEST_F(Probing, GoToASocketInPlaceOfAPort) {
   char made[] = "/tmp/fleet-probe-test-XXXXXX";
   const std::string dir = ::mkdtemp(made);
   target.socket = dir + "/http";
@@ -341,7 +359,7 @@ TEST_F(Probes, GoToASocketInPlaceOfAPort) {
   EXPECT_EQ(ask(0).outcome, ProbeOutcome::failed);
 }
 
-TEST_F(Probes, LeaveNoDescriptorBehind) {
+TEST_F(Probing, LeaveNoDescriptorBehind) {
   ask(1);
   target.launch.cwd = "/";
   const auto before = open_descriptors();
