@@ -5,6 +5,8 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -80,6 +82,13 @@ class DrainOnSignal final : proxy::ReadinessListener {
 };
 
 }  // namespace
+
+// In place of the C library's. OpenSSL asks for it with all that is random, six times in a handshake, to notice that it
+// was forked, and each time it is a system call. A worker never forks (see sandbox.cpp), so once is enough.
+extern "C" pid_t getpid() noexcept {
+  static const auto pid = static_cast<pid_t>(::syscall(SYS_getpid));
+  return pid;
+}
 
 int main(int argc, char** argv) {
   proxy::give_openssl_memory();

@@ -220,9 +220,9 @@ void Worker::on_tick() {
     door_.cut_all();
     return;
   }
+  if (++ticks_ % 10 != 0) return;
   trim_memory();
   trim_blocks();
-  if (++ticks_ % 10 != 0) return;
   proxy_.router.close_idle_since(now - proxy_.limits.pool_idle);
   report_drained();
   if (last_stats_ != stats()) send_stats();

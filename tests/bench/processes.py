@@ -48,15 +48,15 @@ def eventually(condition, what, seconds=15.0):
     raise Failed(f"{what}: not within {seconds:.0f} s")
 
 
-def settle(measure, seconds=3.0):
-    """Until two looks half a second apart say the same."""
+def settle(measure, seconds=8.0):
+    """Until it has said the same for two seconds: what a burst needed is given back by then, by those who do."""
     end = time.monotonic() + seconds
-    last = measure()
-    while time.monotonic() < end:
-        time.sleep(0.5)
+    last, since = measure(), time.monotonic()
+    while time.monotonic() < min(end, since + 2.0):
+        time.sleep(0.25)
         last, before = measure(), last
-        if last == before:
-            return
+        if last != before:
+            since = time.monotonic()
 
 
 def answers(port):
