@@ -16,6 +16,7 @@
 
 #include "core/log.hpp"
 #include "encryption/tls_memory.hpp"
+#include "os/crash.hpp"
 #include "sandbox.hpp"
 #include "worker.hpp"
 
@@ -102,6 +103,7 @@ int main(int argc, char** argv) {
   std::optional<std::uint32_t> max_connections;
   cli.add_option("--max-connections", max_connections, "client connections at once");
   CLI11_PARSE(cli, argc, argv);
+  os::report_crashes("fleet-proxy");
   log::start("fleet-proxy");
   for (const auto& timeout : timeouts) {
     proxy::Limits limits;

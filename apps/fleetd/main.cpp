@@ -16,6 +16,7 @@
 #include "core/log.hpp"
 #include "daemon.hpp"
 #include "log_archive.hpp"
+#include "os/crash.hpp"
 #include "os/dirs.hpp"
 
 namespace fleet {
@@ -120,6 +121,7 @@ int main(int argc, char** argv) {
   if (options.check) return fleet::check(options);
   if (options.make_way) return fleet::leave_unit_cgroup();
   fleet::prepare_process();
+  fleet::os::report_crashes("fleetd");
   fleet::log::start("fleetd", options.log_level);
   auto config = fleet::config::load(options.config, fleet::config::Users::may_lack);
   if (!config) {
