@@ -23,10 +23,10 @@ class AttendedClock {
     return std::chrono::duration_cast<milliseconds>(now_);
   }
 
-  static constexpr std::chrono::seconds kBeat{10};
+  static constexpr std::chrono::seconds kBeat{1};
 
  private:
-  static constexpr std::chrono::seconds kSlack{2};
+  static constexpr std::chrono::milliseconds kSlack{250};
   std::chrono::microseconds now_;
   Real::time_point seen_;
 };

@@ -561,6 +561,12 @@ Result<ProbeTarget> Executor::probe_target(const AppConfig& config, const plan::
   target.port = instance.port;
   target.socket = instance.socket;
   target.host = config.hosts.empty() || config.hosts.front().starts_with('*') ? "localhost" : config.hosts.front();
+  const bool starts = instance.phase == plan::InstancePhase::warming || instance.phase == plan::InstancePhase::warm;
+  if (starts && instance.port != 0) {
+    TRY(const auto confined, confinement_of(config.run));
+    target.owners = {0, ::geteuid()};
+    if (confined.as) target.owners.push_back(confined.as->uid);
+  }
   if (config.health.kind == HealthKind::command) {
     TRY(target.launch, check_of(world_.paths, config, instance));
   }

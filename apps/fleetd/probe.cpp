@@ -7,10 +7,13 @@
 #include <boost/asio/write.hpp>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <tuple>
 
 #include "child.hpp"
+#include "os/listener_owner.hpp"
 
 namespace fleet {
 namespace {
@@ -20,14 +23,25 @@ using plan::ProbeOutcome;
 
 constexpr std::size_t kMaxHead = 16 * 1024;
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
+constexpr milliseconds kLate{250};  // a timer that comes later: we were stopped or starved, and so may what it waited for
+
+enum class Timeout : std::uint8_t { none, passed, missed };
+
+bool is_ours(const boost::system::error_code& error) {
+  return error == asio::error::no_descriptors || error == boost::system::errc::too_many_files_open_in_system ||
+         error == asio::error::no_memory || error == asio::error::no_buffer_space ||
+         error == boost::system::errc::address_not_available;  // no port is left to connect from
+}
 
 asio::generic::stream_protocol::endpoint endpoint_of(const ProbeTarget& target) {
   if (!target.socket.empty()) return asio::local::stream_protocol::endpoint(target.socket);
   return asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), target.port);
 }
 
-ProbeReport broken(const boost::system::error_code& error, bool timed_out, const HealthConfig& health) {
-  if (timed_out) return {ProbeOutcome::failed, "no answer within " + std::to_string(health.timeout.count()) + "ms"};
+ProbeReport broken(const boost::system::error_code& error, Timeout timeout, const HealthConfig& health) {
+  if (timeout == Timeout::missed) return {ProbeOutcome::unasked, "fleetd was not there to hear an answer"};
+  if (is_ours(error)) return {ProbeOutcome::unasked, "fleetd cannot ask: " + error.message()};
+  if (timeout == Timeout::passed) return {ProbeOutcome::failed, "no answer within " + std::to_string(health.timeout.count()) + "ms"};
   if (error == asio::error::connection_refused) return {ProbeOutcome::refused, "nobody listens there"};
   if (error == boost::system::errc::no_such_file_or_directory) return {ProbeOutcome::refused, "the socket is not there"};
   if (error == asio::error::eof) return {ProbeOutcome::failed, "closed the connection without an answer"};
@@ -70,11 +84,11 @@ net::Task<ProbeReport> ask_and_wait(asio::io_context& io, ProbeTarget target, st
   const bool keeps = bool(line);
   if (!keeps) line = std::make_shared<ProbeLine>(io);
   // Shared with the timer's handler, which may run after this coroutine has ended.
-  const auto timed_out = std::make_shared<bool>(false);
+  const auto timeout = std::make_shared<Timeout>(Timeout::none);
   net::Timer timer(io, target.health.timeout);
-  timer.async_wait([line, timed_out](boost::system::error_code error) {
+  timer.async_wait([line, timeout, due = timer.expiry()](boost::system::error_code error) {
     if (error) return;
-    *timed_out = true;
+    *timeout = net::Timer::clock_type::now() - due > kLate ? Timeout::missed : Timeout::passed;
     line->close();
   });
   for (bool asked = line->is_asked();; asked = false) {
@@ -88,16 +102,25 @@ net::Task<ProbeReport> ask_and_wait(asio::io_context& io, ProbeTarget target, st
         std::tie(error, std::ignore) = co_await asio::async_write(line->socket(), asio::buffer(request), net::use_result);
       }
       if (error || target.health.kind == HealthKind::tcp) line->close();
-      if (error) co_return broken(error, *timed_out, target.health);
+      if (error) co_return broken(error, *timeout, target.health);
       if (target.health.kind == HealthKind::tcp) co_return ProbeReport{ProbeOutcome::passed, ""};
     }
     auto [error, head] = co_await asio::async_read_until(
         line->socket(), asio::dynamic_buffer(line->heard(), kMaxHead), kHeadEnd, net::use_result);
     if (!error) co_return report_of(target, *line, head, keeps);
     line->close();
-    if (asked && line->heard().empty() && !*timed_out) continue;
-    co_return broken(error, *timed_out, target.health);
+    if (asked && line->heard().empty() && *timeout == Timeout::none) continue;
+    co_return broken(error, *timeout, target.health);
   }
+}
+
+// Whoever answered may have taken the port before the instance could.
+std::optional<uid_t> stranger_at(const ProbeTarget& target) {
+  if (target.owners.empty() || !target.socket.empty()) return std::nullopt;
+  for (const auto owner : os::listener_owners(target.port)) {
+    if (std::ranges::find(target.owners, owner) == target.owners.end()) return owner;
+  }
+  return std::nullopt;
 }
 
 net::Task<ProbeReport> run_check(asio::io_context& io, ProbeTarget target) {
@@ -121,8 +144,15 @@ net::Task<ProbeReport> run_check(asio::io_context& io, ProbeTarget target) {
 }  // namespace
 
 net::Task<ProbeReport> probe(asio::io_context& io, ProbeTarget target, std::shared_ptr<ProbeLine> line) {
-  if (target.health.kind == HealthKind::command) return run_check(io, std::move(target));
-  return ask_and_wait(io, std::move(target), std::move(line));
+  ProbeReport report;
+  if (target.health.kind == HealthKind::command) report = co_await run_check(io, target);
+  else report = co_await ask_and_wait(io, target, std::move(line));
+  const auto stranger = report.outcome == ProbeOutcome::passed ? stranger_at(target) : std::nullopt;
+  if (stranger) {
+    report.outcome = ProbeOutcome::failed;
+    report.detail = "port " + std::to_string(target.port) + " is taken by a process of uid " + std::to_string(*stranger);
+  }
+  co_return report;
 }
 
 bool ask(const ProbeTarget& target, ProbeLine& line) { return line.say(request_for(target, true)); }

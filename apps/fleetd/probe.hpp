@@ -1,9 +1,12 @@
 // One health check of one instance.
 #pragma once
 
+#include <sys/types.h>
+
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/config.hpp"
 #include "net/task.hpp"
@@ -19,6 +22,7 @@ struct ProbeTarget {
   std::string host;        // for the Host field
   wire::Launch launch;     // command: what to run
   std::string socket;      // in place of the port; empty: none
+  std::vector<uid_t> owners = {};  // the users whose sockets may listen at the port; empty: anybody's
 };
 
 struct ProbeReport {
@@ -26,7 +30,8 @@ struct ProbeReport {
   std::string detail;  // why not: "answered 503", "no answer within 2000ms"
 };
 
-// http: a GET that is answered 200..399 in time. tcp: a connection. command: exit code 0. `notify` is never probed.
+// http: a GET that is answered 200..399 in time. tcp: a connection. command: exit code 0. All fail where somebody else
+// listens. `notify` is never probed.
 // `line`: that is to be kept after it, or on which ask() was done; null: the connection is for this probe only. That a kept
 // connection ends before an answer has begun tells nothing: a new one is made.
 net::Task<ProbeReport> probe(net::asio::io_context& io, ProbeTarget target, std::shared_ptr<ProbeLine> line = nullptr);

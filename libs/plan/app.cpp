@@ -93,7 +93,8 @@ class Machine {
     Instance* instance = find(probed.instance);
     if (!instance || !is_probed(instance->phase)) return;
     const bool starting = instance->phase == InstancePhase::warming || instance->phase == InstancePhase::warm;
-    if (probed.outcome != ProbeOutcome::passed && !probed.detail.empty()) instance->trouble = probed.detail;
+    const bool is_trouble = probed.outcome != ProbeOutcome::passed && (starting || probed.outcome != ProbeOutcome::unasked);
+    if (is_trouble && !probed.detail.empty()) instance->trouble = probed.detail;
     switch (on_probe(instance->health, ctx_.config.health, probed.outcome, starting, ctx_.now)) {
       case Verdict::unchanged: return;
       case Verdict::healthy: return apply(*instance, InstanceEvent::healthy);

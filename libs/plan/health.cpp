@@ -31,9 +31,11 @@ Health watch(const HealthConfig& config, milliseconds now) {
 
 Verdict on_probe(Health& health, const HealthConfig& config, ProbeOutcome outcome, bool starting, milliseconds now) {
   health.probing = false;
-  const bool passed = outcome == ProbeOutcome::passed;
-  (passed ? health.passed : health.failed)++;
-  (passed ? health.failed : health.passed) = 0;
+  const bool passed = outcome == ProbeOutcome::passed, counts = outcome != ProbeOutcome::unasked;
+  if (counts) {
+    (passed ? health.passed : health.failed)++;
+    (passed ? health.failed : health.passed) = 0;
+  }
 
   health.delay = starting ? std::min(health.delay * 2, config.interval) : config.interval;
   auto wait = health.delay;
@@ -43,6 +45,7 @@ Verdict on_probe(Health& health, const HealthConfig& config, ProbeOutcome outcom
   health.next_probe = starting ? now + wait : on_grid(now + wait, config.interval);
 
   // Not "==": a reload may have lowered the threshold below the run so far.
+  if (!counts) return Verdict::unchanged;
   if (passed && health.passed >= config.healthy) return Verdict::healthy;
   if (!passed && health.failed >= config.unhealthy) return Verdict::unhealthy;
   return Verdict::unchanged;

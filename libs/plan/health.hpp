@@ -13,8 +13,9 @@ enum class ProbeOutcome : std::uint8_t {
   passed,
   refused,  // nobody listens yet: cheap to ask again soon
   failed,   // answered wrongly, too late, or not at all
+  unasked,  // it could not be asked or listened to, for want of something of ours: says nothing of the instance
 };
-FLEET_NAMES(ProbeOutcome, "passed", "refused", "failed")
+FLEET_NAMES(ProbeOutcome, "passed", "refused", "failed", "unasked")
 
 enum class Verdict : std::uint8_t { unchanged, healthy, unhealthy };
 

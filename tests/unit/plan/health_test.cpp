@@ -42,6 +42,17 @@ TEST_F(HealthChecks, NeverWaitLongerThanTheIntervalWhileAnInstanceStarts) {
   EXPECT_THAT(waits(failed, 4), ElementsAre(10, 20, 30, 30));
 }
 
+TEST_F(HealthChecks, CountNothingThatCouldNotBeAsked) {
+  config.unhealthy = 2, config.healthy = 2;
+  EXPECT_EQ(answer(failed), Verdict::unchanged);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(answer(unasked, false), Verdict::unchanged);
+  EXPECT_EQ(health.next_probe - health.next_probe % 100, now + config.interval) << "and ask again";
+  EXPECT_EQ(answer(failed), Verdict::unhealthy) << "the run goes on where it was";
+  EXPECT_EQ(answer(passed), Verdict::unchanged);
+  EXPECT_EQ(answer(unasked), Verdict::unchanged);
+  EXPECT_EQ(answer(passed), Verdict::healthy);
+}
+
 TEST_F(HealthChecks, AskARefusingPortAgainWithin25Milliseconds) {
   EXPECT_THAT(waits(refused, 5), ElementsAre(10, 20, 25, 25, 25));
 }
