@@ -1,7 +1,9 @@
 #include "api/server.hpp"
 
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,6 +48,11 @@ Result<TlsContext> load_tls(const ApiConfig& config) {
   context->use_private_key_file(config.key, ssl::context::pem, error);
   if (error) return fail(ErrorKind::usage, "API key: " + config.key + ": " + error.message());
   return context;
+}
+
+bool has_come(int listener) {
+  pollfd peer{listener, POLLIN, 0};
+  return ::poll(&peer, 1, 0) > 0;
 }
 
 std::string machine_name() {
@@ -105,6 +112,11 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
   std::optional<Endpoint> tcp_wanted, tcp_bound;
   std::set<std::shared_ptr<Link>> links;
   os::Fd handed_down;  // of TCP
+  os::Fd spare{::eventfd(0, EFD_CLOEXEC)};  // given up for one peer when there are no more: somebody must be able to ask
+
+  void keep_spare() {
+    if (!spare) spare.reset(::eventfd(0, EFD_CLOEXEC));
+  }
 
   std::shared_ptr<Listener> listen(os::Fd fd, Terms terms) {
     auto listener = std::make_shared<Listener>(io, std::move(fd));
@@ -121,7 +133,11 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
         continue;
       }
       const bool starved = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
-      if (starved) {
+      // The kernel wants a descriptor before it looks whether anybody is there.
+      const bool somebody_waits = starved && has_come(listener->socket.native_handle());
+      if (somebody_waits && self->spare) {
+        self->spare.reset();
+      } else if (somebody_waits) {
         net::Timer pause(self->io, milliseconds(100));
         co_await pause.async_wait(net::use_result);
       } else {
@@ -160,6 +176,7 @@ struct Server::State : std::enable_shared_from_this<Server::State> {
                           link->disarm();
                           link->close();
                           self->links.erase(link);
+                          self->keep_spare();
                           --listener->connections;
                         });
   }
