@@ -331,7 +331,7 @@ Limits::Ms Exchange::tunnel_idle() const {
 
 void Exchange::set_deadline() {
   auto at = Clock::time_point::max();
-  const auto cut_at = claim_->target().cut_at(is_stream());
+  const auto cut_at = claim_->cut_at(is_stream());
   if (tunnel_) {
     at = closing_until_.value_or(std::max(client_active_, upstream_active_) + tunnel_idle());
     client_.deadline.set(target_gone_ && !closing_until_ ? now_ : std::min(at, cut_at));
@@ -381,7 +381,7 @@ Exchange::Standing Exchange::close_websocket() {
 }
 
 Exchange::Standing Exchange::on_time(Clock::time_point now) {
-  if (now >= claim_->target().cut_at(is_stream())) {
+  if (now >= claim_->cut_at(is_stream())) {
     target_gone_ = true;
     if (!frames_) fail_attempt(AttemptEnd::target_gone);
     return standing();

@@ -55,7 +55,7 @@ void Upstream::on_ready() {
 }
 
 Target::Claim::Claim(std::shared_ptr<Target> target, ClaimHolder& holder)
-    : target_(std::move(target)), holder_(holder) {
+    : target_(std::move(target)), holder_(holder), turn_(target_->next_turn_++) {
   target_->claims_.push_back(*this);
   target_->busiest_ = std::max(target_->busiest_, target_->claims_.size());
 }

@@ -64,11 +64,14 @@ class Target : public std::enable_shared_from_this<Target> {
     Claim(const Claim&) = delete;
     Claim& operator=(const Claim&) = delete;
     Target& target() { return *target_; }
+    // When it is cut; never while the target does not drain.
+    Clock::time_point cut_at(bool stream) const { return target_->cut_at(stream, turn_); }
     ClaimHolder& holder() { return holder_; }
 
    private:
     std::shared_ptr<Target> target_;
     ClaimHolder& holder_;
+    const unsigned turn_;
   };
 
   Target(const std::string& app, std::uint64_t release, const fleet::Target& from, Observer& observer);
@@ -86,10 +89,6 @@ class Target : public std::enable_shared_from_this<Target> {
   void set_state(TargetState state, Clock::time_point now);
   void set_drain(std::chrono::milliseconds for_requests, std::chrono::milliseconds for_streams) {
     drain_requests_ = for_requests, drain_streams_ = for_streams;
-  }
-  // When what still runs here is cut; never while it does not drain.
-  Clock::time_point cut_at(bool stream) const {
-    return draining_since_ ? *draining_since_ + (stream ? drain_streams_ : drain_requests_) : Clock::time_point::max();
   }
   bool takes_requests() const { return state_ == TargetState::ready && !gone_; }
   // No table names it any more: everything on it is cut.
@@ -124,7 +123,15 @@ class Target : public std::enable_shared_from_this<Target> {
 
  private:
   void report_if_quiet();
+  // Streams are cut by turns over the last tenth of their time: all of their clients come back, better not at once (D8).
+  Clock::time_point cut_at(bool stream, unsigned turn) const {
+    if (!draining_since_) return Clock::time_point::max();
+    if (!stream) return *draining_since_ + drain_requests_;
+    const auto share = (turn * 0x9E3779B9u) >> 26;  // by the golden ratio: spread evenly, however many they are
+    return *draining_since_ + drain_streams_ - drain_streams_ / 10 * share / 64;
+  }
 
+  unsigned next_turn_ = 0;
   sockaddr_storage address_{};
   socklen_t address_size_ = 0;
   TargetState state_ = TargetState::ready;
