@@ -34,10 +34,11 @@ M must_decode(const wire::Frame& frame) {
 
 }  // namespace
 
-Fetcher::Fetcher(const wire::FetchJob& job, const std::vector<std::string>& env) {
+Fetcher::Fetcher(const wire::FetchJob& job, const std::vector<std::string>& env, const std::vector<std::string>& under) {
   auto [ours, theirs] = *os::unix_pair();
   os::Spawn spawn;
-  spawn.argv = {FLEET_BIN_DIR "/fleet-fetch"};
+  spawn.argv = under;
+  spawn.argv.push_back(FLEET_BIN_DIR "/fleet-fetch");
   spawn.env = env;
   spawn.fds = {theirs.get()};
   spawn.err = STDERR_FILENO;
@@ -99,8 +100,8 @@ wire::FetchJob FetchTest::job(const std::string& url) const {
   return out;
 }
 
-Fetched FetchTest::run(const wire::FetchJob& job) {
-  Fetcher fetcher(job, env_);
+Fetched FetchTest::run(const wire::FetchJob& job, const std::vector<std::string>& under) {
+  Fetcher fetcher(job, env_, under);
   Fetched out;
   while (const auto frame = fetcher.next_frame()) {
     if (frame->type == wire::FetchProgress::kType) out.progress.push_back(must_decode<wire::FetchProgress>(*frame));

@@ -20,7 +20,8 @@ namespace fleet::test {
 // One running fleet-fetch, ended at the latest when this goes.
 class Fetcher {
  public:
-  Fetcher(const wire::FetchJob& job, const std::vector<std::string>& env);
+  // `under`: a command that runs it, strace for example; empty: none.
+  Fetcher(const wire::FetchJob& job, const std::vector<std::string>& env, const std::vector<std::string>& under = {});
   Fetcher(Fetcher&&) = default;
   ~Fetcher();
 
@@ -52,7 +53,7 @@ class FetchTest : public ::testing::Test {
   ~FetchTest() override;
 
   wire::FetchJob job(const std::string& url) const;
-  Fetched run(const wire::FetchJob& job);
+  Fetched run(const wire::FetchJob& job, const std::vector<std::string>& under = {});
   Fetched run(const std::string& url) { return run(job(url)); }
 
   // A file beside the releases, with these bytes; its path.
