@@ -5,6 +5,7 @@
 #include <future>
 
 #include "expect.hpp"
+#include "support/strace.hpp"
 
 namespace fleet::test {
 namespace {
@@ -20,7 +21,7 @@ class Dying : public ::testing::Test {
 
   // Does `what` with a fleetd that is to die meanwhile, and looks at what its successor makes of it. True: it did not die.
   // `tracer`: what is to kill it; ended first, for a parent hears of a traced child's death only from there.
-  bool outlives(const std::string& what, Program* tracer = nullptr) {
+  bool outlives(const std::string& what, Strace* tracer = nullptr) {
     const auto version = "v" + std::to_string(++versions_ + 2);
     auto command = std::async(std::launch::async, [&] {
       return what == "deploy" ? fleet.deploy({version}) : fleet.ctl({what});
@@ -35,10 +36,7 @@ class Dying : public ::testing::Test {
     // Asked again and again: a traced child that has died is one only when its tracer knows.
     const auto is_dead = [&] { return !fleet.daemon().running(); };
     const bool outlived = answered ? !is_dead() : !eventually(milliseconds(2000), is_dead);
-    if (tracer) {
-      tracer->signal(SIGTERM);
-      EXPECT_TRUE(tracer->wait(milliseconds(5000)));
-    }
+    if (tracer) tracer->end();
     if (!outlived) {
       ++died;
       EXPECT_EQ(fleet.daemon().wait(milliseconds(0)), 128 + SIGKILL) << fleet.daemon_log();
@@ -121,31 +119,15 @@ constexpr const char* kCalls[] = {"openat", "pwrite64", "write",   "fsync",    "
 
 class DiesAtCall : public Dying {
  protected:
-  // Kills fleetd as it enters the given call for the n-th time from now on.
-  std::unique_ptr<Program> arm(const std::string& call, unsigned n) {
-    const auto log = fleet.root() + "/strace.log";
-    const auto inject = "inject=" + call + ":signal=KILL:when=" + std::to_string(n);
-    auto strace = std::make_unique<Program>(
-        std::vector<std::string>{"strace", "-p", std::to_string(fleet.pid()), "-o", "/dev/null", "-e", "trace=" + call,
-                                 "-e", inject},
-        Environment{}, log, log);
-    const auto traced = [&] {
-      const auto status = read_whole("/proc/" + std::to_string(fleet.pid()) + "/status");
-      return status.find("TracerPid:\t0\n") == std::string::npos;
-    };
-    EXPECT_TRUE(eventually(milliseconds(5000), traced)) << read_whole(log);
-    return strace;
-  }
-
   // Each call's first time, and every so many further: FLEET_EVERY=1 dies at all of them.
   void walk(const std::string& what, unsigned every) {
-    if (const char* text = std::getenv("FLEET_EVERY")) every = static_cast<unsigned>(std::max(1, std::atoi(text)));
+    every = every_or(every);
     unsigned outlived = 0;
     for (const auto* call : kCalls) {
       for (unsigned n = 1; !HasFailure(); n += every) {
         SCOPED_TRACE(std::string(call) + " " + std::to_string(n));
-        const auto strace = arm(call, n);
-        const bool lives = outlives(what, strace.get());
+        Strace killer(fleet.pid(), std::string(call) + ":signal=KILL:when=" + std::to_string(n));
+        const bool lives = outlives(what, &killer);
         outlived += lives ? 1 : 0;
         if (lives) break;
       }

@@ -1,10 +1,24 @@
 #include "expect.hpp"
 
+#include <cstdlib>
+
 namespace fleet::test {
 
 using ::testing::AssertionFailure;
 using ::testing::AssertionResult;
 using ::testing::AssertionSuccess;
+
+namespace {
+
+unsigned from_environment(const char* name, unsigned otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : static_cast<unsigned>(std::max(1, std::atoi(text)));
+}
+
+}  // namespace
+
+unsigned every_or(unsigned otherwise) { return from_environment("FLEET_EVERY", otherwise); }
+unsigned times(unsigned otherwise) { return otherwise * from_environment("FLEET_TIMES", 1); }
 
 AssertionResult ended(const Ran& ran, int code) {
   if (ran.code == code) return AssertionSuccess();

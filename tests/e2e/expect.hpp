@@ -30,6 +30,11 @@ inline constexpr int kRoom = 1;
 inline constexpr int kRoom = 3;
 #endif
 
+// How thorough a test is: of the points that there are it takes every so many, or it does something so many times.
+// FLEET_EVERY=1 takes all points, FLEET_TIMES=N does all that is counted N times as often.
+unsigned every_or(unsigned otherwise);
+unsigned times(unsigned otherwise);
+
 ::testing::AssertionResult ended(const Ran& ran, int code);
 
 // The version that GET / on a connection of its own shows now; or what went wrong.
