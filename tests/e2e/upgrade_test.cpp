@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 // A fleet whose programs are copies, so that a test may change them.
 class Upgrade : public ::testing::Test {
  protected:
-  Upgrade() : programs_(fleet.root() + "/programs") {
+  explicit Upgrade(FleetSetup setup = {}) : fleet(std::move(setup)), programs_(fleet.root() + "/programs") {
     fs::create_directory(programs_);
     for (const auto* name : {"fleetd", "fleet-proxy", "fleet-shim", "fleet-fetch", "fleetctl"}) install(name);
   }
@@ -56,6 +56,50 @@ TEST_F(Upgrade, OfTheWorkersUnderLoadLosesNothing) {
     traffic.flow();
   }
   EXPECT_TRUE(lossless(traffic.stop(800), {"v1"}));
+}
+
+// While the old release drains, with naive clients, HTTP/2, and WebSockets that hold both drains up. FLEET_TIMES=50: a
+// hundred upgrades.
+class UpgradeInDrain : public Upgrade {
+ protected:
+  static FleetSetup setup() {
+    FleetSetup setup;
+    setup.demo_apps[0].drain = {"timeout = \"10s\"", "streams = \"1500ms\"", "stop_timeout = \"5s\""};
+    return setup;
+  }
+  UpgradeInDrain() : Upgrade(setup()) {}
+};
+
+TEST_F(UpgradeInDrain, A8_D_OfTheWorkersLosesNothing) {
+  begin();
+  TrafficSetup setup;
+  setup.http2 = 3, setup.websockets = 4, setup.stream_percent = 2;
+  Traffic traffic(fleet, setup);
+  traffic.flow();
+  auto former = fleet.worker_pids();
+  unsigned in_drain = 0;
+  const unsigned rounds = times(2);
+  for (unsigned round = 0; round < rounds; ++round) {
+    const auto version = "v" + std::to_string(round + 2);
+    const auto id = fleet.begin_deploy(fleet.pack({version}));
+    ASSERT_EQ(fleet.wait_phase(id, "drain"), "drain");
+    install("fleet-proxy");
+    ASSERT_TRUE(ended(fleet.ctl({"proxy", "upgrade"}), kDone));
+    in_drain += fleet.deployment(id).at("phase") == "drain" ? 1 : 0;
+    const auto now = fleet.worker_pids();
+    EXPECT_EQ(now.size(), 2u);
+    for (const auto pid : now) EXPECT_EQ(std::ranges::count(former, pid), 0) << "a former worker still accepts";
+    former = now;
+    const auto view = fleet.wait_end(id);
+    EXPECT_EQ(view.at("state"), "succeeded") << view.dump(2);
+    EXPECT_TRUE(serves(fleet, version));
+    traffic.flow();
+  }
+  EXPECT_GT(in_drain, 0u) << "no drain lasted longer than an upgrade";
+  const auto verdict = traffic.stop(600);
+  EXPECT_TRUE(lossless(verdict, {"v1", "v" + std::to_string(rounds + 1)}));
+  EXPECT_GT(verdict.load.echoes, 50u);
+  EXPECT_GE(verdict.load.tunnels, 4 * rounds) << "each release, or worker, closes them";
 }
 
 TEST_F(Upgrade, ToAWorkerThatDoesNotComeUpChangesNothing) {
