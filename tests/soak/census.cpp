@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "os/process_tree.hpp"
+#include "scene.hpp"
 
 namespace fleet::soak {
 namespace {
@@ -147,6 +148,7 @@ std::vector<Holding> compare(const Census& before, const Census& after) {
   rows.push_back({"state folders", before.state_folders, after.state_folders, 0});
   rows.push_back({"state files", before.state_files, after.state_files, 48});
   rows.push_back({"cgroups", before.cgroups, after.cgroups, 0});
+  if (kSanitized) return rows;
   rows.push_back({"KiB fleetd", before.fleetd_kib, after.fleetd_kib, 8192});
   rows.push_back({"KiB worker", before.worker_kib, after.worker_kib, 4096});
   return rows;

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <list>
+#include <stdexcept>
 #include <thread>
 
 #include "census.hpp"
@@ -14,7 +15,6 @@
 namespace fleet::soak {
 namespace {
 
-constexpr milliseconds kRecovery{30000};
 constexpr unsigned kWorkers = 2;
 constexpr int kRestartsToSpare = 3;  // beyond, the pause before the next start is longer than requests are held
 
@@ -65,11 +65,12 @@ class Injector {
 
   void kill_fleetd(const PlannedFault& planned) {
     const std::lock_guard held(scene_.gate);
+    if (const auto death = scene_.fleet.death(); !death.empty()) throw std::runtime_error("of itself: " + death);
     auto& fault = begin(planned, {scene_.fleet.pid()});
     scene_.fleet.kill();
     sleep(planned.lasting);
     end(fault);
-    scene_.fleet.start(kRecovery);
+    scene_.fleet.start(kPatience);
     recovered(fault, true);
   }
 
@@ -78,7 +79,7 @@ class Injector {
     auto& fault = begin(planned, {scene_.fleet.pid()});
     stop_for(Target(scene_.fleet.pid()), planned);
     end(fault);
-    recovered(fault, scene_.wait_answers(kRecovery));
+    recovered(fault, scene_.wait_answers(kPatience));
   }
 
   // Stopped before it is killed, so that what it has accepted by then is known.
@@ -164,7 +165,7 @@ class Injector {
   // ---- until it is well again
 
   bool wait_workers(pid_t without) const {
-    return test::eventually(kRecovery, [&] {
+    return test::eventually(kPatience, [&] {
       const auto status = scene_.status();
       unsigned accepting = 0;
       if (!status) return false;
@@ -175,7 +176,7 @@ class Injector {
     });
   }
   bool wait_serving(pid_t without) const {
-    return test::eventually(kRecovery, [&] {
+    return test::eventually(kPatience, [&] {
       const auto status = scene_.status();
       if (!status) return false;
       for (const auto& app : status->at("apps")) {

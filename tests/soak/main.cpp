@@ -49,7 +49,7 @@ test::TrafficSetup traffic_setup(const Scene& scene, unsigned rate) {
 
 // As many releases as are kept, workers that have had traffic: what a fleet holds that has been up for a while.
 void warm_up(Scene& scene, unsigned rate) {
-  scene.fleet.start();
+  scene.fleet.start(kPatience);
   for (int round = 0; round < 4; ++round) {
     for (const auto& app : scene.apps) {
       const auto artifact = scene.fleet.pack({app + "-before-" + std::to_string(round)});
@@ -66,7 +66,7 @@ void warm_up(Scene& scene, unsigned rate) {
 
 // What was open for the load's sake is closed within seconds: pooled connections, former workers.
 Census census_at_rest(const Scene& scene) {
-  scene.wait_well(milliseconds(60000));
+  scene.wait_well(2 * kPatience);
   Census last = take_census(scene.fleet);
   int unchanged = 0;
   test::eventually(milliseconds(20000), [&] {
@@ -156,7 +156,7 @@ Account soak(Scene& scene, const Options& options, const std::vector<FaultKind>&
   for (auto& one : operators) finding([&] { histories.push_back(one.get()); });
   if (injector.valid()) finding([&] { faults = injector.get(); });
   finding([&] {
-    if (!scene.wait_well(milliseconds(60000))) account.left.push_back("not well: " + scene.fleet.status().dump());
+    if (!scene.wait_well(2 * kPatience)) account.left.push_back("not well: " + scene.fleet.status().dump());
     traffic.flow(100);
   });
   const auto verdict = traffic.stop(1, milliseconds(120000));
@@ -166,6 +166,7 @@ Account soak(Scene& scene, const Options& options, const std::vector<FaultKind>&
   add_faults(account, faults);
   for (const auto& history : histories) add_history(account, history, faults, verdict.load);
   finding([&] { account.holdings = holdings_since(before, scene); });
+  if (const auto death = scene.fleet.death(); !death.empty()) account.left.push_back("of itself: " + death);
   if (const auto left = scene.fleet.shutdown(); !left.empty()) account.left.push_back(left);
   return account;
 }
@@ -200,7 +201,7 @@ int main(int argc, char** argv) {
                                              "stop-worker stop-instance starve, between commas");
   cli.add_option("--seconds", options.seconds, "at most so long; 0: until the deploys are done");
   cli.add_option("--seed", options.seed, "of what will be done; that of an earlier run does the same again");
-  cli.add_option("--rate", options.rate, "requests per second");
+  cli.add_option("--rate", options.rate, "requests per second")->take_last();
   cli.add_flag("--json", options.json, "what came of it as JSON");
   CLI11_PARSE(cli, argc, argv);
   ::signal(SIGINT, [](int) { interrupted = true; });

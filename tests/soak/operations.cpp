@@ -9,7 +9,7 @@
 namespace fleet::soak {
 namespace {
 
-constexpr milliseconds kPatience{60000};  // of any command
+constexpr milliseconds kOfCommands = 2 * kPatience;
 enum Exit : int { kDone = 0, kBusy = 3, kUnhealthy = 4, kUnreachable = 8 };
 
 class Operator {
@@ -70,7 +70,7 @@ class Operator {
     const auto artifact = pack(version, {"start-delay = 300"});
     if (command(planned.operation, {"deploy", artifact, "--app", app_, "--no-wait"})) {
       std::this_thread::sleep_for(planned.delay);
-      (void)scene_.fleet.ctl({"abort", "--app", app_}, kPatience);  // it may be too late
+      (void)scene_.fleet.ctl({"abort", "--app", app_}, kOfCommands);  // it may be too late
     }
     wait_idle();
     note_release(version);
@@ -80,9 +80,10 @@ class Operator {
   void restart_fleetd() {
     Done done{std::string(name(Operation::fleetd_restart)), app_, "", 0, now_ms()};
     const std::lock_guard held(scene_.gate);
-    const auto ran = scene_.fleet.ctl({"shutdown"}, kPatience);
-    const auto code = scene_.fleet.daemon().wait(kPatience);
-    scene_.fleet.start(kPatience);
+    const auto ran = scene_.fleet.ctl({"shutdown"}, kOfCommands);
+    const auto code = scene_.fleet.daemon().wait(kOfCommands);
+    scene_.fleet.start(kOfCommands);
+    if (code != 0) done.text = "fleetd ended with " + (code ? std::to_string(*code) : "nothing: it runs") + "; ";
     finish(done, ran, code == 0 ? kDone : -1);
   }
 
@@ -91,7 +92,7 @@ class Operator {
     Done done{std::string(name(operation)), app_, "", 0, now_ms()};
     test::Ran ran;
     for (int attempt = 0; attempt < 20; ++attempt) {
-      ran = scene_.fleet.ctl(arguments, kPatience);
+      ran = scene_.fleet.ctl(arguments, kOfCommands);
       if (ran.code != kUnreachable && ran.code != kBusy) break;
       wait_idle();
     }
@@ -103,7 +104,7 @@ class Operator {
     done.code = ran.code;
     done.ended_at = now_ms();
     done.as_expected = ran.code == expected;
-    if (!done.as_expected) done.text = ran.err + ran.out;
+    if (!done.as_expected) done.text += ran.err + ran.out;
     std::fprintf(stderr, "%s %s: %d after %lld ms %s\n", app_.c_str(), done.operation.c_str(), done.code,
                  static_cast<long long>(done.ended_at - done.begun_at), done.text.c_str());
     history_.done.push_back(std::move(done));
@@ -119,7 +120,7 @@ class Operator {
   }
 
   void wait_idle() const {
-    test::eventually(kPatience, [this] {
+    test::eventually(kOfCommands, [this] {
       const auto seen = app();
       return seen.is_object() && seen.at("deployment").is_null();
     });
@@ -129,7 +130,7 @@ class Operator {
   void note_release(const std::string& version) {
     // A restart of fleetd's own, for a shim that was killed, may have begun at once.
     test::Json seen;
-    const bool is_known = test::eventually(kPatience, [&] {
+    const bool is_known = test::eventually(kOfCommands, [&] {
       seen = app();
       return seen.is_object() && seen.at("deployment").is_null() && seen.at("release").is_number();
     });

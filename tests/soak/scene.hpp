@@ -16,6 +16,15 @@ using test::milliseconds;
 
 std::int64_t now_ms();  // since the epoch
 
+// Builds with a sanitizer are several times slower, and what memory they hold is the sanitizer's.
+#ifdef FLEET_SANITIZED
+inline constexpr bool kSanitized = true;
+inline constexpr milliseconds kPatience{120'000};
+#else
+inline constexpr bool kSanitized = false;
+inline constexpr milliseconds kPatience{30'000};  // until it is well again
+#endif
+
 class Scene {
  public:
   Scene();

@@ -16,6 +16,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "core/signal_names.hpp"
 #include "os/process_tree.hpp"
 
 namespace fleet::test {
@@ -47,6 +48,18 @@ std::string demo_toml(const DemoApp& app, const std::string& ledgers) {
   out << "[app." << app.name << ".drain]\n";
   lines(app.drain);
   return out.str();
+}
+
+std::string tail(const std::string& text, std::size_t most) {
+  return text.size() < most ? text : "...\n" + text.substr(text.size() - most);
+}
+
+// Of programs whose standard error nobody keeps; none in builds without one.
+std::set<std::string> sanitizer_reports() {
+  std::set<std::string> names;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(program_path("../sanitizer"), none)) names.insert(entry.path());
+  return names;
 }
 
 // Orphans of fleetd become children of this process, so that none is ever lost sight of.
@@ -96,6 +109,7 @@ Fleet::Fleet(FleetSetup setup)
   std::string name = setup.place + "/fleet-XXXXXX";
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a temporary directory");
   root_ = name;
+  reports_before_ = sanitizer_reports();
   fs::create_directories(ledgers());
   write_config(setup);
 }
@@ -133,6 +147,9 @@ Fleet::~Fleet() {
   for (const auto* crash : {"SIGABRT", "SIGSEGV", "SIGBUS", "SIGILL", "Sanitizer", "runtime error:"}) {
     EXPECT_EQ(logs.find(crash), std::string::npos) << "a program of fleet's crashed of itself: " << crash;
   }
+  for (const auto& report : sanitizer_reports()) {
+    EXPECT_TRUE(reports_before_.contains(report)) << report << ":\n" << tail(read_whole(report), 4000);
+  }
   eventually(milliseconds(2000), [] {
     const auto table = os::processes();
     const auto mine = os::descendants(table, ::getpid());
@@ -156,11 +173,8 @@ std::vector<std::string> Fleet::own_logs() const {
 }
 
 void Fleet::report() const {
-  const auto tail = [](const std::string& text) {
-    return text.size() < 12000 ? text : "...\n" + text.substr(text.size() - 12000);
-  };
   const auto show = [&](const std::string& path) {
-    std::fprintf(stderr, "---- %s\n%s\n", path.c_str(), tail(read_whole(path)).c_str());
+    std::fprintf(stderr, "---- %s\n%s\n", path.c_str(), tail(read_whole(path), 12000).c_str());
   };
   show(config_path());
   for (const auto& path : own_logs()) show(path);
@@ -175,13 +189,11 @@ void Fleet::launch(const Environment& more, const std::string& program) {
 
 void Fleet::wait_ready(milliseconds limit) {
   const auto answers = [&] {
-    if (const auto code = daemon_->wait(milliseconds(0))) {
-      throw std::runtime_error("fleetd has ended with " + std::to_string(*code) + ":\n" + daemon_log());
-    }
+    if (const auto how = death(); !how.empty()) throw std::runtime_error(how);
     const auto response = fetch(api(), "GET", "/healthz");
     return response && response->status == 200;
   };
-  if (!eventually(limit, answers)) throw std::runtime_error("fleetd is not ready:\n" + daemon_log());
+  if (!eventually(limit, answers)) throw std::runtime_error("fleetd is not ready:\n" + tail(daemon_log(), 4000));
 }
 
 void Fleet::start(milliseconds limit) {
@@ -209,6 +221,13 @@ void Fleet::reboot() {
   };
   if (!eventually(milliseconds(10000), all_gone)) throw std::runtime_error("cannot kill everything");
   daemon_->wait(milliseconds(1000));
+}
+
+std::string Fleet::death() {
+  const auto code = daemon_ ? daemon_->wait(milliseconds(0)) : std::nullopt;
+  if (!code) return "";
+  const auto how = *code > 128 ? "was killed by " + signal_name(*code - 128) : "has ended with code " + std::to_string(*code);
+  return "fleetd " + how + ":\n" + tail(daemon_log(), 4000);
 }
 
 std::string Fleet::shutdown() {

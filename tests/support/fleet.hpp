@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -100,6 +101,8 @@ class Fleet {
   Json wait_end(std::uint64_t id, milliseconds limit = milliseconds(60000)) const;
 
   std::string daemon_log() const { return read_whole(root_ + "/fleetd.log"); }
+  // How fleetd has ended, with the last lines of its log; empty: it runs, or has never been started.
+  std::string death();
 
  private:
   void write_config(const FleetSetup& setup);
@@ -107,6 +110,7 @@ class Fleet {
   std::vector<std::string> own_logs() const;  // of fleetd and the workers
 
   std::string root_;
+  std::set<std::string> reports_before_;  // of sanitizers
   std::uint16_t http_port_, https_port_, http6_port_, api_port_;
   std::unique_ptr<Program> daemon_;
   bool up_ = false;
