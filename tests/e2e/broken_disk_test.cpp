@@ -61,10 +61,12 @@ TEST_P(BrokenCall, B6_C_WhatIsUnderWayStandsStillAndIsFinishedLater) {
     traffic->flow(300);
     EXPECT_EQ(fleet.deployment(id).at("state"), "running");
     EXPECT_TRUE(serves(fleet, "v1")) << "the switch is not on record";
+    EXPECT_TRUE(eventually([&] { return fleet.status().at("alarms").size() == 1; })) << fleet.status().dump(2);
   }
   const auto view = fleet.wait_end(id);
   EXPECT_EQ(view.at("state"), "succeeded") << view.dump(2);
   EXPECT_TRUE(logged("saving works again"));
+  EXPECT_TRUE(eventually([&] { return fleet.status().at("alarms").empty(); })) << fleet.status().dump(2);
   EXPECT_TRUE(serves(fleet, "v2"));
   nobody_was_restarted();
   EXPECT_TRUE(lossless(traffic->stop(400), {"v1", "v2"}));
