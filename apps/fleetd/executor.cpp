@@ -564,8 +564,8 @@ Result<ProbeTarget> Executor::probe_target(const AppConfig& config, const plan::
   const bool starts = instance.phase == plan::InstancePhase::warming || instance.phase == plan::InstancePhase::warm;
   if (starts && instance.port != 0) {
     TRY(const auto confined, confinement_of(config.run));
-    target.owners = {0, ::geteuid()};
-    if (confined.as) target.owners.push_back(confined.as->uid);
+    const auto user = confined.as ? confined.as->uid : ::geteuid();
+    if (user != 0) target.owners = {0, user};  // one that begins as root may listen as anybody
   }
   if (config.health.kind == HealthKind::command) {
     TRY(target.launch, check_of(world_.paths, config, instance));

@@ -263,8 +263,15 @@ TEST_F(Ports, B8_S_ThoseThatAreTakenAreLeftAloneAndAUsedUpRangeFailsTheDeploy) {
 }
 
 // Somebody else takes the port that a candidate was given, before it listens, and answers for it.
-TEST_F(Ports, B8_S_AStrangerThatAnswersInACandidatesPlaceIsNotTakenForIt) {
-  if (::geteuid() != 0) GTEST_SKIP() << "only root can be another user";
+TEST(StrangersPorts, B8_S_OneThatAnswersInACandidatesPlaceIsNotTakenForIt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can be other users";
+  DemoApp shop;
+  shop.lines = {"user = \"nobody\""};
+  FleetSetup setup;
+  setup.demo_apps = {shop};
+  Fleet fleet(setup);
+  ::chmod(fleet.root().c_str(), 0711);
+  ::chmod(fleet.ledgers().c_str(), 0777);
   fleet.start();
   ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
   Traffic traffic(fleet);
@@ -276,7 +283,7 @@ TEST_F(Ports, B8_S_AStrangerThatAnswersInACandidatesPlaceIsNotTakenForIt) {
     const auto app = fleet.app();
     for (const auto& instance : app.at("instances")) {
       if (instance.at("state") != "ready" && instance.at("port") != 0) {
-        ::setfsuid(65534);
+        ::setfsuid(1);
         taker = std::make_unique<Stranger>(instance.at("port").get<std::uint16_t>(), kWell);
         ::setfsuid(0);
       }
