@@ -15,9 +15,10 @@ constexpr milliseconds kKillAtMost{5000};
 
 }  // namespace
 
-Actions Lifecycle::launched() {
+Actions Lifecycle::launched(Time now, milliseconds time_limit) {
   phase_ = Phase::running;
   deadline_.reset();
+  if (time_limit.count() > 0) deadline_ = now + time_limit;
   return {.announce = true};
 }
 
@@ -68,7 +69,9 @@ Actions Lifecycle::tick(Time now) {
   if (!deadline_ || now < *deadline_) return {};
   switch (phase_) {
     case Phase::empty: return {.leave = true};
-    case Phase::running: return kill(now);
+    case Phase::running:
+      timed_out_ = !stopping_;
+      return kill(now);
     case Phase::clearing: return now < give_up_ ? kill(now) : cleared();
     case Phase::done: return {};
   }

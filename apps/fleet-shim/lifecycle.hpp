@@ -30,7 +30,7 @@ class Lifecycle {
  public:
   Lifecycle(Time now, milliseconds launch_within) : deadline_(now + launch_within) {}
 
-  Actions launched();
+  Actions launched(Time now = {}, milliseconds time_limit = {});  // 0: none
   Actions launch_failed();
   Actions stop(std::uint32_t signal, milliseconds grace, Time now);
   Actions terminate(Time now);  // SIGTERM to the shim
@@ -41,6 +41,7 @@ class Lifecycle {
 
   Phase phase() const { return phase_; }
   bool stopping() const { return stopping_; }
+  bool timed_out() const { return timed_out_; }  // killed as the time limit was over
   std::optional<Time> wake_at() const { return deadline_; }
 
  private:
@@ -53,7 +54,7 @@ class Lifecycle {
   milliseconds kill_again_{50};  // to wait until the next try
   std::uint32_t last_signal_ = 15;
   milliseconds last_grace_{10000};
-  bool stopping_ = false, leave_when_done_ = false;
+  bool stopping_ = false, leave_when_done_ = false, timed_out_ = false;
 };
 
 }  // namespace fleet::shim

@@ -1,11 +1,13 @@
 #include "shim.hpp"
 
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 
 #include "os/process_tree.hpp"
@@ -36,6 +38,19 @@ Result<std::vector<std::string>> environment(const wire::Launch& launch) {
     out.push_back(key + "=" + value);
   }
   return out;
+}
+
+// A file in memory, from its beginning.
+Result<os::Fd> input_of(const std::string& text) {
+  os::Fd fd(::memfd_create("input", MFD_CLOEXEC));
+  if (!fd) return fail_errno("cannot start: cannot make its input", errno);
+  for (std::size_t done = 0; done < text.size();) {
+    const auto n = ::write(fd.get(), text.data() + done, text.size() - done);
+    if (n <= 0) return fail_errno("cannot start: cannot make its input", errno);
+    done += static_cast<std::size_t>(n);
+  }
+  ::lseek(fd.get(), 0, SEEK_SET);
+  return fd;
 }
 
 }  // namespace
@@ -97,6 +112,7 @@ void Shim::on_children() {
     status_.cpu_time = ended->status.cpu_time;
     program_ = {};
     note_out_of_memory();
+    if (life_.timed_out()) status_.time_limit = time_limit_;
     output_.drain();
     on_notices();
     perform(life_.ended(Clock::now()));
@@ -144,7 +160,8 @@ void Shim::launch(Incoming incoming) {
   status_.id = launch->id;
   const auto started = start(*launch, incoming.fds);
   if (!started) status_.error = started.error().text;
-  perform(started ? life_.launched() : life_.launch_failed());
+  time_limit_ = launch->time_limit;
+  perform(started ? life_.launched(Clock::now(), time_limit_) : life_.launch_failed());
 }
 
 Result<> Shim::start(const wire::Launch& launch, const std::vector<os::Fd>& fds) {
@@ -158,6 +175,11 @@ Result<> Shim::start(const wire::Launch& launch, const std::vector<os::Fd>& fds)
   what.out = ends.out.get();
   what.err = ends.err.get();
   what.confined = launch.confined;
+  os::Fd input;
+  if (!launch.input.empty()) {
+    TRY(input, input_of(launch.input));
+    what.in = input.get();
+  }
   if (!launch.notify_socket.empty()) TRYV(notify_.open(launch.notify_socket, launch.confined.as));
   cgroup_ = launch.confined.cgroup;
   memory_then_ = os::out_of_memory(cgroup_);

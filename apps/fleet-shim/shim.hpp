@@ -46,6 +46,7 @@ class Shim {
   std::string cgroup_;           // that the program began in; empty: none
   os::OutOfMemory memory_then_;  // as it was when the program began
   bool killed_ = false;          // by us, all of it
+  milliseconds time_limit_{0};
   Output output_;
   NotifySocket notify_;
   std::optional<Time> announce_at_;  // a STATUS= text waits to be told, so that many do not swamp fleetd

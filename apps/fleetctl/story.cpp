@@ -17,7 +17,7 @@ std::string version(const std::optional<std::uint64_t>& release) {
 
 std::string padded(std::string_view text, std::size_t columns) {
   std::string out(text);
-  out.resize(std::max(columns, out.size()), ' ');
+  out.resize(std::max(columns, out.size() + 1), ' ');
   return out;
 }
 
@@ -49,6 +49,7 @@ Colour colour_of(const EventView& event) {
   switch (event.type) {
     case EventType::instance_ready:
     case EventType::deployment_finished: return Colour::green;
+    case EventType::hook_finished:
     case EventType::instance_exited: return event.data.exit_code == 0 ? Colour::none : Colour::red;
     case EventType::instance_unhealthy:
     case EventType::certificate_refused:
@@ -70,6 +71,7 @@ Colour colour_of(const EventView& event) {
     case EventType::deployment_progress:
     case EventType::instance_started:
     case EventType::instance_stopped:
+    case EventType::hook_started:
     case EventType::hold_ended:
     case EventType::route_published:
     case EventType::worker_started:
@@ -153,6 +155,8 @@ std::vector<std::string> Story::tell(const EventView& event) {
     case EventType::hold_ended:
     case EventType::app_crash_loop:
     case EventType::deployment_unstable:
+    case EventType::hook_started:
+    case EventType::hook_finished:
       lines.push_back("    " + coloured(message_of(event), colour_of(event), style_.colour));
       return lines;
     case EventType::gap:
@@ -211,6 +215,12 @@ std::vector<std::string> receipt(const DeploymentView& ended, const Style& style
   lines.push_back(coloured("time      ", Colour::dim, style.colour) + duration(total) + ": " + phases);
   lines.push_back(coloured("requests  ", Colour::dim, style.colour) + requests + " · longest drain " +
                   duration(figures.longest_drain_ms));
+  for (const auto& hook : ended.hooks) {
+    if (hook.state != api::HookState::failed) continue;
+    lines.push_back(coloured("hook      ", Colour::dim, style.colour) +
+                    coloured(std::string(name(hook.hook)) + " failed: " + printable(hook.error), Colour::red, style.colour));
+    for (const auto& line : hook.log_tail) lines.push_back("  | " + printable(line));
+  }
   return lines;
 }
 

@@ -15,10 +15,12 @@
 #include "api/public_url.hpp"
 #include "core/signal_names.hpp"
 #include "fetch_job.hpp"
+#include "hooks.hpp"
 #include "logs.hpp"
 #include "os/dirs.hpp"
 #include "probe.hpp"
 #include "rebuild.hpp"
+#include "secrets.hpp"
 #include "views.hpp"
 
 namespace fleet {
@@ -148,6 +150,7 @@ net::Task<> Executor::stop_all() {
       for (const auto& instance : app.state.instances) {
         instances_.stop(instance.id, stop_signal(app.config), app.config.drain.stop_timeout);
       }
+      if (app.state.rollout && !app.state.rollout->hooks.empty()) instances_.stop(app.state.rollout->hooks.back().id, SIGKILL, 0ms);
     }
     co_await instances_.wait_ended({row.begin(), row.end()});
   }
@@ -393,7 +396,7 @@ Result<> Executor::save(App& app, const plan::Step& step, std::uint64_t generati
   return {};
 }
 
-// Where an instance listens is chosen before the state is saved, so that a process is never started on what is not on
+// Where an instance listens, and with what environment it begins, is chosen before the state is saved, so that a process is never started on what is not on
 // record. One that finds no port keeps port 0.
 void Executor::give_addresses(const App& app, plan::AppState& state) {
   const auto lacks_one = [](const plan::Instance& instance) {
@@ -406,8 +409,10 @@ void Executor::give_addresses(const App& app, plan::AppState& state) {
   }
   static std::minstd_rand random{std::random_device{}()};
   const auto span = static_cast<std::uint32_t>(config_.port_last - config_.port_first + 1);
+  const auto environment = environment_digest(world_.paths, app.config);  // that cannot be read fails its start
   for (auto& instance : state.instances) {
     if (!lacks_one(instance)) continue;
+    if (environment) instance.environment = *environment;
     if (app.config.listen == Listens::unix_) {
       instance.socket = world_.paths.http_socket(app.state.name, instance.id);
       continue;
@@ -480,7 +485,12 @@ void Executor::perform(App& app, const plan::Action& action) {
       const auto found = instance(a.instance);
       if (found != app.state.instances.end()) begin_probe(app, *found);
     } else if constexpr (std::is_same_v<A, plan::Stop>) {
-      instances_.stop(a.instance, stop_signal(app.config), app.config.drain.stop_timeout);
+      if (instance(a.instance) == app.state.instances.end()) instances_.stop(a.instance, SIGKILL, 0ms);  // a hook
+      else instances_.stop(a.instance, stop_signal(app.config), app.config.drain.stop_timeout);
+    } else if constexpr (std::is_same_v<A, plan::RunHook>) {
+      if (app.state.rollout) instances_.run_hook(name, app.config, hook_setting(app.state, a, version_of(app, app.state.rollout->release)));
+    } else if constexpr (std::is_same_v<A, plan::DropHook>) {
+      instances_.drop(a.id);
     } else if constexpr (std::is_same_v<A, plan::Forget>) {
       instances_.forget(a.instance);
     } else if constexpr (std::is_same_v<A, plan::Publish>) {
@@ -519,11 +529,11 @@ void Executor::start(App& app, const plan::Instance& instance) {
   feed(app.state.name, std::move(ended));
 }
 
-std::string Executor::current_version(const App& app) {
+std::string Executor::version_of(const App& app, std::uint64_t release) {
   const auto releases = world_.store.releases(app.state.name);
   if (!releases) return "";
-  const auto current = std::ranges::find(*releases, app.state.current, &Release::number);
-  return current == releases->end() ? "" : current->version;
+  const auto found = std::ranges::find(*releases, release, &Release::number);
+  return found == releases->end() ? "" : found->version;
 }
 
 void Executor::do_action(App& app, const plan::Fetch& fetch) {
@@ -534,7 +544,7 @@ void Executor::do_action(App& app, const plan::Fetch& fetch) {
   job->sha256 = fetch.sha256;
   job->destination = world_.paths.release(name, fetch.release);
   job->known_etag = fetch.known_etag;
-  if (!fetch.force) job->version = current_version(app);
+  if (!fetch.force) job->version = version_of(app, app.state.current);
   app.fetcher->start(
       std::move(*job),
       [this, name](const wire::FetchProgress& progress) {

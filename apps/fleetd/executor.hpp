@@ -100,7 +100,9 @@ class Executor {
   Result<> save(App& app, const plan::Step& step, std::uint64_t generation);
   void perform(App& app, const plan::Action& action);
   void do_action(App& app, const plan::Fetch& fetch);
-  std::string current_version(const App& app);  // by its manifest; empty: not told
+  std::string version_of(const App& app, std::uint64_t release);  // by its manifest; empty: not told
+  void take_hook(App& app, std::map<std::string, FoundShim>& found, plan::Recovered& recovered,
+                 std::vector<std::pair<std::string, FoundShim>>& adopted);
   Result<> save_releases(const App& app, const plan::Step& step);
   Result<> note_deployed(const App& app, const plan::Rollout& rollout);
   void start(App& app, const plan::Instance& instance);

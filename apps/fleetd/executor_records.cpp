@@ -12,6 +12,7 @@ namespace fleet {
 namespace {
 
 constexpr std::size_t kFailureLines = 50;  // of a failed candidate's log
+constexpr std::size_t kHookLines = 20;     // of each hook's output
 
 Totals minus(const Totals& now, const api::Receipt& then) {
   const auto less = [](std::uint64_t a, std::uint64_t b) { return a > b ? a - b : 0; };
@@ -74,7 +75,14 @@ DeploymentRecord Executor::record_of(const App& app, const plan::Rollout& rollou
   if (app.state.rollout && app.state.rollout->deployment == rollout.deployment) {
     record.baseline.cut += cut_off(app.state, next);
   }
+  const auto shown = std::move(record.view.hooks);
   show_rollout(record.view, rollout);
+  for (auto& hook : record.view.hooks) {
+    const auto before = std::ranges::find(shown, hook.id, &api::HookView::id);
+    const bool is_over = hook.state == api::HookState::passed || hook.state == api::HookState::failed;
+    if (before != shown.end() && before->state == hook.state) hook.log_tail = before->log_tail;
+    else if (is_over) hook.log_tail = last_lines(world_.paths, app.state.name, hook.id, kHookLines);
+  }
   if (rollout.kind == plan::RolloutKind::deploy && rollout.sha256 == app.fetched.sha256) {
     record.view.version = app.fetched.version;
     record.view.signed_by = app.fetched.signed_by;

@@ -82,6 +82,8 @@ void Executor::recover(std::map<std::string, FoundShim>& found, Since since) {
         kill_orphan(instance.id, instance.pid, instance.start_time);
       }
     }
+    std::vector<std::pair<std::string, FoundShim>> hooks;
+    take_hook(*app, found, recovered, hooks);
     // First, so that nothing of it is started again.
     if (!app->configured) queue_.emplace_back(name, plan::Removed{});
     queue_.emplace_back(name, std::move(recovered));
@@ -90,6 +92,7 @@ void Executor::recover(std::map<std::string, FoundShim>& found, Since since) {
       instances_.adopt(name, instance, std::move(shim.shim), shim.status);
     }
     for (const auto& orphan : orphans) instances_.adopt_orphan(name, orphan);
+    for (auto& [id, shim] : hooks) instances_.adopt_hook(name, id, std::move(shim.shim), shim.status);
   }
   working_ = false;
   recovered_ = true;
@@ -104,11 +107,30 @@ void Executor::recover(std::map<std::string, FoundShim>& found, Since since) {
   }
 }
 
+// The hook under way, if its shim is there; one that has lost it is ended.
+void Executor::take_hook(App& app, std::map<std::string, FoundShim>& found, plan::Recovered& recovered,
+                         std::vector<std::pair<std::string, FoundShim>>& adopted) {
+  const auto& rollout = app.state.rollout;
+  if (!rollout || rollout->hooks.empty() || plan::is_over(rollout->hooks.back())) return;
+  const auto& run = rollout->hooks.back();
+  const auto shim = found.find(run.id);
+  if (shim == found.end() || shim->second.status.state == wire::ShimState::empty) {
+    return kill_orphan(run.id, run.pid, run.start_time);
+  }
+  const auto& status = shim->second.status;
+  recovered.running[run.id] = plan::Started{run.id, status.pid, status.start_time};
+  adopted.emplace_back(run.id, std::move(shim->second));
+  found.erase(shim);
+}
+
 // Sockets and temporary files of instances that are on no record.
 void Executor::remove_stale_files() const {
   std::set<std::string> known;
   for (const auto& [name, app] : apps_) {
     for (const auto& instance : app->state.instances) known.insert({instance.socket, world_.paths.private_tmp(instance.id)});
+    if (app->state.rollout && !app->state.rollout->hooks.empty()) {
+      known.insert(world_.paths.private_tmp(app->state.rollout->hooks.back().id));
+    }
   }
   for (const auto& folder : private_tmps_found(world_.paths)) {
     if (known.contains(folder)) continue;

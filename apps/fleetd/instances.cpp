@@ -17,6 +17,7 @@
 #include "os/process.hpp"
 #include "os/unix_socket.hpp"
 #include "os/users.hpp"
+#include "secrets.hpp"
 
 namespace fleet {
 
@@ -29,6 +30,7 @@ struct Instances::Session {
   bool started = false, ready = false, ended = false;
   std::optional<std::pair<int, milliseconds>> stop;  // asked for; repeated when the shim is dialled again
   bool orphan = false;                               // the shim is gone
+  bool is_hook = false;                              // cannot go on without it
   std::chrono::steady_clock::time_point ask_again{};  // orphan: for successors
   std::optional<net::Timer> attends;                  // orphan: cancelled when there is something to do
 };
@@ -47,13 +49,16 @@ int own_oom_score() {
   return std::atoi(text.c_str());
 }
 
+constexpr std::uint64_t kHookLog = 1u << 20;  // bytes, of each of two files
+
+// `id`: of the process; a hook's is another than that of the instance it is about.
 Result<wire::Launch> prepare(const Paths& paths, const AppConfig& app, const plan::Instance& instance,
-                             const std::vector<std::string>& command) {
+                             const std::string& id, const std::vector<std::string>& command) {
   const auto release = "v" + std::to_string(instance.release);
-  const auto release_dir = paths.release(app.name, instance.release);
+  const auto release_dir = instance.release == 0 ? paths.data(app.name) : paths.release(app.name, instance.release);
   const auto port = std::to_string(instance.port);
   wire::Launch launch;
-  launch.id = instance.id;
+  launch.id = id;
   TRY(launch.argv, config::expand_command(command, {{"port", port},
                                                     {"socket", instance.socket},
                                                     {"release", release},
@@ -61,26 +66,28 @@ Result<wire::Launch> prepare(const Paths& paths, const AppConfig& app, const pla
                                                     {"instance", instance.id},
                                                     {"data_dir", paths.data(app.name)}}));
   launch.cwd = release_dir;
-  launch.log_file = paths.instance_log(app.name, instance.id);
+  launch.log_file = paths.instance_log(app.name, id);
   launch.log_max_bytes = app.log.size;
   launch.log_keep = app.log.keep;
   if (app.log.journal) {
     launch.journal = "SYSLOG_IDENTIFIER=" + app.name + "\nFLEET_APP=" + app.name + "\nFLEET_RELEASE=" + release +
-                     "\nFLEET_INSTANCE=" + instance.id + "\n";
+                     "\nFLEET_INSTANCE=" + id + "\n";
   }
-  if (app.health.kind == HealthKind::notify) launch.notify_socket = paths.notify_socket(instance.id);
+  if (app.health.kind == HealthKind::notify) launch.notify_socket = paths.notify_socket(id);
   launch.env = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"HOME", paths.data(app.name)}};
   for (const auto* inherited : {"LANG", "LC_ALL", "TZ"}) {
     if (const char* value = std::getenv(inherited)) launch.env[inherited] = value;
   }
   for (const auto& [key, value] : app.env) launch.env[key] = value;
-  if (instance.socket.empty()) launch.env["PORT"] = port;
-  else launch.env["FLEET_SOCKET_PATH"] = instance.socket;
+  TRY(auto secrets, read_secrets(app));
+  for (auto& [key, value] : secrets) launch.env[key] = std::move(value);
+  if (instance.port != 0) launch.env["PORT"] = port;
+  if (!instance.socket.empty()) launch.env["FLEET_SOCKET_PATH"] = instance.socket;
   launch.env["FLEET_APP"] = app.name;
   launch.env["FLEET_RELEASE"] = release;
-  launch.env["FLEET_INSTANCE"] = instance.id;
+  if (!instance.id.empty()) launch.env["FLEET_INSTANCE"] = instance.id;
   TRY(launch.confined, confinement_of(app.run));
-  if (app.run.private_tmp) launch.confined.private_tmp = paths.private_tmp(instance.id);
+  if (app.run.private_tmp) launch.confined.private_tmp = paths.private_tmp(id);
   if (app.run.read_only) {
     launch.confined.writable = {paths.data(app.name)};
     if (!instance.socket.empty()) launch.confined.writable.push_back(paths.http_sockets() + "/" + app.name);
@@ -139,37 +146,86 @@ bool alive(const plan::Instance& instance) {
 }
 
 Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance) {
-  return prepare(paths, app, instance, app.command);
+  return prepare(paths, app, instance, instance.id, app.command);
+}
+
+Result<wire::Launch> hook_launch_of(const Paths& paths, const AppConfig& app, const HookSetting& hook) {
+  const auto& config = app.hooks.of(hook.hook);
+  TRY(auto launch, prepare(paths, app, hook.setting, hook.id, config.command));
+  launch.env["FLEET_HOOK"] = name(hook.hook);
+  launch.env["FLEET_DEPLOYMENT"] = std::to_string(hook.deployment);
+  launch.notify_socket.clear();
+  launch.log_max_bytes = std::min(launch.log_max_bytes, kHookLog);
+  launch.log_keep = 1;
+  launch.input = hook.input;
+  launch.time_limit = config.timeout;
+  return launch;
 }
 
 Result<wire::Launch> check_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance) {
-  TRY(auto launch, prepare(paths, app, instance, app.health.command));
+  TRY(auto launch, prepare(paths, app, instance, instance.id, app.health.command));
   const auto cgroup = paths.cgroup(instance.id);
   if (!cgroup.empty() && ::access(cgroup.c_str(), F_OK) == 0) launch.confined.cgroup = cgroup;
   return launch;
 }
 
 void Instances::start(const std::string& app, const AppConfig& config, const plan::Instance& instance) {
+  Session session;
+  session.app = app;
+  session.id = instance.id;
+  session.socket = instance.socket;
+  begin(std::move(session), config.run, launch_of(paths_, config, instance));
+}
+
+void Instances::run_hook(const std::string& app, const AppConfig& config, const HookSetting& hook) {
+  Session session;
+  session.app = app;
+  session.id = hook.id;
+  session.is_hook = true;
+  begin(std::move(session), config.run, hook_launch_of(paths_, config, hook));
+}
+
+void Instances::begin(Session begun, const RunConfig& config, Result<wire::Launch> launch) {
   const auto could_not = [&](const Error& error) {
-    tell_(app, plan::Ended{instance.id, "could not be started: " + error.text, {}, {}});
+    tell_(begun.app, plan::Ended{begun.id, "could not be started: " + error.text, {}, {}});
   };
-  auto launch = launch_of(paths_, config, instance);
   if (!launch) return could_not(launch.error());
-  if (config.run.private_tmp) {
-    if (const auto made = make_private_tmp(paths_, instance.id); !made) return could_not(made.error());
+  if (config.private_tmp) {
+    if (const auto made = make_private_tmp(paths_, begun.id); !made) return could_not(made.error());
   }
-  confine(paths_, instance.id, config.run, launch->confined);
-  if (!instance.socket.empty()) ::unlink(instance.socket.c_str());  // most servers do not bind where something is
-  auto shim = Shim::start(io_, tasks_, paths_, instance.id);
+  confine(paths_, begun.id, config, launch->confined);
+  if (!begun.socket.empty()) ::unlink(begun.socket.c_str());  // most servers do not bind where something is
+  auto shim = Shim::start(io_, tasks_, paths_, begun.id);
   if (!shim) return could_not(shim.error());
   shim->launch(*launch, {});
+  auto session = std::make_shared<Session>(std::move(begun));
+  session->shim = std::move(*shim);
+  sessions_[session->id] = session;
+  tasks_.spawn(run(session));
+}
+
+void Instances::adopt_hook(const std::string& app, const std::string& id, Shim shim, const wire::ShimStatus& status) {
   auto session = std::make_shared<Session>();
   session->app = app;
-  session->id = instance.id;
-  session->socket = instance.socket;
-  session->shim = std::move(*shim);
-  sessions_[instance.id] = session;
+  session->id = id;
+  session->is_hook = true;
+  session->shim = std::move(shim);
+  session->started = true;
+  session->pid = status.pid;
+  session->start_time = status.start_time;
+  sessions_[id] = session;
+  take(*session, status);
   tasks_.spawn(run(session));
+}
+
+void Instances::drop(const std::string& id) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  const auto session = found->second;
+  stop(id, SIGKILL, milliseconds(0));
+  session->app.clear();  // as one that belongs to nothing on record
+  if (session->shim) session->shim->dismiss();
+  sessions_.erase(found);
 }
 
 void Instances::adopt(const std::string& app, const plan::Instance& instance, Shim shim, const wire::ShimStatus& status) {
@@ -287,7 +343,7 @@ net::Task<> Instances::run(std::shared_ptr<Session> session) {
 // Without its shim: an app's process is watched and stopped from here, and how it ends nobody can tell. What nobody has
 // started, or nobody wants, is ended.
 net::Task<> Instances::attend(std::shared_ptr<Session> session) {
-  session->orphan = session->started && !session->app.empty();
+  session->orphan = session->started && !session->app.empty() && !session->is_hook;
   if (session->orphan) ++orphans_;
   const auto pid = static_cast<pid_t>(session->pid);
   auto pidfd = os::open_pidfd(pid, session->start_time);

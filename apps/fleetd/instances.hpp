@@ -23,6 +23,16 @@ Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const p
 // The same for its health.command.
 Result<wire::Launch> check_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance);
 
+// What a hook is begun with: as an instance of `setting`'s release would be, with its port or socket where it has one.
+struct HookSetting {
+  std::string id;
+  Hook hook = Hook::pre_start;
+  plan::Instance setting;  // whose address it gets; id empty: nobody's
+  std::uint64_t deployment = 0;
+  std::string input;  // JSON
+};
+Result<wire::Launch> hook_launch_of(const Paths& paths, const AppConfig& app, const HookSetting& hook);
+
 // Whether the process on record is there.
 bool alive(const plan::Instance& instance);
 
@@ -35,6 +45,15 @@ class Instances {
   }
 
   void start(const std::string& app, const AppConfig& config, const plan::Instance& instance);
+
+  // The command of a hook, of which is told as of an instance.
+  void run_hook(const std::string& app, const AppConfig& config, const HookSetting& hook);
+
+  // A former fleetd's hook whose shim was found.
+  void adopt_hook(const std::string& app, const std::string& id, Shim shim, const wire::ShimStatus& status);
+
+  // Kills it, and tells nothing of it any more.
+  void drop(const std::string& id);
 
   // A former fleetd's instance whose shim was found. Its status is told from now on.
   void adopt(const std::string& app, const plan::Instance& instance, Shim shim, const wire::ShimStatus& status);
@@ -60,6 +79,7 @@ class Instances {
 
  private:
   struct Session;
+  void begin(Session session, const RunConfig& config, Result<wire::Launch> launch);
   net::Task<> run(std::shared_ptr<Session> session);
   bool take(Session& session, const wire::ShimStatus& status);
   static bool is_orphan(const Session& session);

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "log_lines.hpp"
-#include "plan/instance.hpp"
+#include "plan/hook.hpp"
 
 namespace fleet {
 namespace {
@@ -30,7 +30,8 @@ std::vector<InstanceLog> logs_of(const Paths& paths, const std::string& app) {
     if (entry.path().extension() != ".log") continue;
     InstanceLog log;
     log.instance = entry.path().stem().string();
-    const auto name = plan::parse_instance_name(log.instance);
+    auto name = plan::parse_instance_name(log.instance);
+    if (!name) name = plan::parse_hook_id(log.instance);
     auto file = look_at(entry.path().string());
     if (!name || !file) continue;
     log.release = name->release;

@@ -16,6 +16,7 @@ struct Paths {
   std::string cgroups = {};          // of what is started; empty: none
 
   std::string database() const { return state + "/fleet.db"; }
+  std::string environment_key() const { return state + "/environment.key"; }
   std::string tls() const { return state + "/tls"; }
   std::string app_releases(const std::string& app) const { return state + "/releases/" + app; }
   std::string release(const std::string& app, std::uint64_t number) const {

@@ -103,6 +103,7 @@ std::string how_it_ended(const wire::ShimStatus& status) {
   if (status.state == wire::ShimState::failed) return "could not be started: " + status.error;
   if (status.out_of_memory && status.memory_max == 0) return "was killed as the machine ran out of memory";
   if (status.out_of_memory) return "ran out of memory (memory_max " + config::show_size(status.memory_max) + ")";
+  if (status.time_limit.count() > 0) return "did not end within " + config::show_duration(status.time_limit);
   if (status.signal != 0) return "was killed by " + signal_name(static_cast<int>(status.signal));
   return "exited with code " + std::to_string(status.exit_code);
 }

@@ -38,6 +38,7 @@ api::EventView event_of(const std::string& app, const plan::Report& report) {
   view.data.port = report.port;
   view.data.exit_code = report.exit_code;
   view.data.signal = report.signal;
+  if (report.hook) view.data.hook = same_name<api::Hook>(*report.hook);
   if (report.phase) view.data.phase = same_name<api::Phase>(*report.phase);
   return view;
 }
@@ -81,6 +82,17 @@ void show_rollout(api::DeploymentView& view, const plan::Rollout& rollout) {
   if (rollout.previous != 0) view.previous_release = rollout.previous;
   view.phase = same_name<api::Phase>(rollout.phase);
   view.requested_by = rollout.requested_by;
+  view.hooks.clear();
+  for (const auto& run : rollout.hooks) {
+    auto& hook = view.hooks.emplace_back();
+    hook.hook = same_name<api::Hook>(run.hook);
+    hook.state = same_name<api::HookState>(run.phase);
+    hook.id = run.id;
+    hook.exit_code = run.exit_code;
+    hook.signal = run.signal;
+    hook.took_ms = run.took;
+    hook.error = run.trouble;
+  }
   view.phases.clear();
   for (const auto& phase : rollout.phases) view.phases.push_back({same_name<api::Phase>(phase.phase), phase.took});
   if (rollout.phase != plan::RolloutPhase::prepare) view.progress.reset();

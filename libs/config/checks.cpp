@@ -75,16 +75,30 @@ void check_proxy_protocol(const ProxyConfig& proxy, const Node& table, const Con
 }
 
 void check_placeholders(const std::vector<std::string>& command, Listens listen, const Node& list,
-                        const Context& context) {
+                        const Context& context, bool has_instance = true) {
   std::map<std::string, std::string> known;
   for (const auto name : placeholders()) known.emplace(name, "");
   known.erase(listen == Listens::unix_ ? "port" : "socket");  // there is but one of them, see `listen`
+  if (!has_instance) {
+    for (const auto* name : {"port", "socket", "instance"}) known.erase(name);
+  }
   for (std::size_t i = 0; i < command.size(); ++i) {
     const auto expanded = expand(command[i], known);
     if (!expanded) context.problem(element(list, i), expanded.error().text);
   }
   if (!command.empty() && command[0].empty() && std::holds_alternative<Array>(list.value)) {
     context.problem(element(list, 0), "the program's name is empty");
+  }
+}
+
+// Of a hook that is about no instance these have no meaning.
+void check_hooks(const AppConfig& app, const Node& table, const Context& context) {
+  for (std::size_t i = 0; i < enum_count<Hook>(); ++i) {
+    const auto hook = static_cast<Hook>(i);
+    const std::string key(name(hook));
+    const auto& command = app.hooks.of(hook).command;
+    const bool has_instances = hook != Hook::pre_start && hook != Hook::on_failure;
+    check_placeholders(command, app.listen, child(table, key), context.in(key), has_instances);
   }
 }
 
@@ -169,12 +183,16 @@ void check_app(const AppConfig& app, const Config& config, const Node& table, Cl
   const auto& health = child(table, "health");
   check_placeholders(app.health.command, app.listen, child(health, "command"), context.in("health").in("command"));
   check_health(health, context.in("health"));
+  check_hooks(app, child(table, "hooks"), context.in("hooks"));
   check_routes(app, table, claims, context);
   const bool hashes = app.balancing.by == Balance::hash;
   if (hashes && table.find("hash_by") == nullptr) {
     context.in("balance").problem(table.where("balance"), "\"hash\" needs hash_by, too");
   } else if (!hashes && !app.balancing.hash_by.empty()) {
     context.in("hash_by").problem(table.where("hash_by"), "has no effect without balance = \"hash\"");
+  }
+  for (const auto& [name, source] : app.secrets) {
+    if (app.env.contains(name)) context.in("secrets").problem(child(table, "secrets").where(name), name + " is in env already");
   }
   const auto needs_user = [&](const char* key) { context.in(key).problem(table.where(key), "needs user, too"); };
   // The folder of its socket would be the app's, and what stands there could lead the proxy, which is root, anywhere.

@@ -219,6 +219,37 @@ const Keys<DeployConfig>& deploy_keys() {
   return keys;
 }
 
+// NAME and NAME_timeout.
+void add_hook(Keys<HooksConfig>& keys, const char* name, HookConfig HooksConfig::*hook, std::string meaning) {
+  keys.push_back(within(hook, key(name, &HookConfig::command, ListOf<Text>{kArgument, 1, 256}, std::move(meaning))));
+  keys.push_back(within(hook, key(std::string(name) + "_timeout", &HookConfig::timeout, Duration{100ms, 24h},
+                                  "Then it is killed, with all that it has started, and has failed.")));
+}
+
+const Keys<HooksConfig>& hook_keys() {
+  static const Keys<HooksConfig> keys = [] {
+    Keys<HooksConfig> all;
+    add_hook(all, "pre_start", &HooksConfig::pre_start,
+             "Before any instance of a deploy is started, once for all of them: migrations, for example. Not of a rollback or "
+             "restart. If it fails, so does the deploy, and nothing has changed.");
+    add_hook(all, "pre_switch", &HooksConfig::pre_switch,
+             "When all new instances are healthy, before any request is sent to them: a test of {port} or {socket}, which are "
+             "the first one's. If it fails, so does the deploy, and nothing has changed.");
+    add_hook(all, "post_switch", &HooksConfig::post_switch,
+             "When every worker sends requests to the new instances. {port} and {socket} are the first one's. If it fails, that "
+             "is told, and the deploy goes on.");
+    add_hook(all, "pre_stop", &HooksConfig::pre_stop,
+             "When the instances of the former release that served have finished what they had, before they are told to stop; "
+             "{port} and {socket} are the first one's. It runs in the former release. If it fails, that is told, and they are "
+             "stopped.");
+    add_hook(all, "on_failure", &HooksConfig::on_failure,
+             "When a deploy, rollback or restart has failed or was aborted before the switch, and its instances are gone. It "
+             "runs in the release that failed or, when that could not be fetched, in the current one. If it fails, that is told.");
+    return all;
+  }();
+  return keys;
+}
+
 const Keys<LogConfig>& log_keys() {
   static const Keys<LogConfig> keys{
       key("size", &LogConfig::size, Size{}, "A log that has grown so large is put aside as .1, and a new one begun."),
@@ -257,6 +288,15 @@ const Keys<AppConfig>& app_keys() {
           .required(),
       key("env", &AppConfig::env, Variables{},
           "Environment, besides PORT or FLEET_SOCKET_PATH, FLEET_APP, FLEET_RELEASE and FLEET_INSTANCE, which fleet sets."),
+      key("env_file", &AppConfig::env_file, kFile,
+          "A file with lines NAME=VALUE of further environment, whose values nobody else shall know: it is read each time "
+          "something of the app is started, and nothing of it is shown or recorded. Values may stand in quotes; nothing in them "
+          "is replaced; # begins a comment. The file must be root's or fleetd's own, and not open to others. It goes before "
+          "env, and secrets before it."),
+      key("secrets", &AppConfig::secrets, Secrets{},
+          "Environment that is read likewise, each variable from a file of its own, or from a credential that systemd has given "
+          "fleetd (LoadCredential=). A line's end at the end of the file is not part of the value. A changed value is taken up "
+          "by fleetctl restart."),
       key("instances", &AppConfig::instances, Integer{1, 64}, "Processes that share the requests."),
       key("rewrite_redirects", &AppConfig::rewrite_redirects, Boolean{},
           "Whether redirects of the application to its own http address become redirects to the address that the "
@@ -315,6 +355,7 @@ const Keys<AppConfig>& app_keys() {
       section("drain", &AppConfig::drain, drain_keys()),
       section("hold", &AppConfig::hold, hold_keys()),
       section("deploy", &AppConfig::deploy, deploy_keys()),
+      section("hooks", &AppConfig::hooks, hook_keys()),
       section("fetch", &AppConfig::fetch, fetch_keys()),
       section("log", &AppConfig::log, log_keys()),
   });
@@ -408,6 +449,19 @@ std::vector<SectionReference> reference() {
                hold_keys()),
       describe("[app.NAME.fetch]", "How the app's builds are fetched, and how large they may be.", fetch_keys()),
       describe("[app.NAME.deploy]", "What crashes soon after a deploy mean for it.", deploy_keys()),
+      describe("[app.NAME.hooks]",
+               "Commands that a deploy runs on its way, each once, without a shell, as the app's processes are run: as its user, "
+               "with its limits and its environment, in the release's folder, besides FLEET_HOOK and FLEET_DEPLOYMENT. On "
+               "standard input each gets one JSON object with hook, app, deployment, kind (deploy, rollback, restart), "
+               "requested_by, release and previous_release (numbers or null), url, sha256 and version of the build, instances "
+               "(id, pid, port, socket of each that it is about), and error (kind, text, exit_code, signal; null unless it is "
+               "on_failure). Exit code 0 is success. What it writes is a log as an instance's, of 1 MiB at most and one former "
+               "file, shown by fleetctl logs; its last 20 lines are on the deployment's record. "
+               "Placeholders are as in the app's command; {port}, {socket} and {instance} only where instances are what it is "
+               "about. While it runs fleetd may be killed or upgraded: the command goes on to its end or timeout, and the next "
+               "fleetd takes its result. Should nobody know how it ended, it has failed. Only one that fleetd had on record and "
+               "that is not known to have run is begun a second time, and an event says so.",
+               hook_keys()),
       describe("[app.NAME.log]",
                "What instances write to standard output and error goes, each line with its time, to log/NAME/INSTANCE.log in "
                "state_dir. Nothing of it ever makes an application wait: lines that cannot be written are dropped, and the log "

@@ -160,15 +160,50 @@ std::string accept_hash_by(std::string& text, const Environment&) {
   return {};
 }
 
+constexpr std::array<string_view, 8> kOwnVariables{"PORT",           "FLEET_SOCKET_PATH", "FLEET_APP",  "FLEET_RELEASE",
+                                                   "FLEET_INSTANCE", "NOTIFY_SOCKET",     "FLEET_HOOK", "FLEET_DEPLOYMENT"};
+
+constexpr string_view kCredential = "credential:";
+
+std::string accept_secret_source(std::string& text, const Environment& environment) {
+  if (!text.starts_with(kCredential)) return kFile.accept(text, environment);
+  const auto name = credential_name(text);
+  return name ? "" : quote(text) + " names no credential (letters, digits, . _ and -, not with a dot in front)";
+}
+
+const Text kSecretSource{"path", "", accept_secret_source};
+
+// Reads a table whose keys are names of variables.
+bool read_variables(const Node& node, const Text& value, const char* expected, Variables::T& out, const Context& context) {
+  const auto* table = expect<Table>(node, expected, context);
+  if (table == nullptr) return false;
+  bool good = true;
+  for (const auto& [name, at, item] : *table) {
+    const bool own = is_own_variable(name);
+    const bool known_good = !own && is_variable_name(name);
+    if (own) context.problem(at, name + " is set by fleet itself");
+    if (!own && !known_good) context.problem(at, quote(name) + " is not a variable's name");
+    good = (!known_good || value.read(item, out[name], context.in(name))) && known_good && good;
+  }
+  return good;
+}
+
+}  // namespace
+
 bool is_variable_name(string_view text) {
   return !text.empty() && kDigits.find(text[0]) == string_view::npos &&
          only(text, kLower, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", kDigits, "_");
 }
 
-constexpr std::array<string_view, 6> kOwnVariables{"PORT",          "FLEET_SOCKET_PATH", "FLEET_APP",
-                                                   "FLEET_RELEASE", "FLEET_INSTANCE",    "NOTIFY_SOCKET"};
+bool is_own_variable(string_view name) { return std::ranges::find(kOwnVariables, name) != kOwnVariables.end(); }
 
-}  // namespace
+std::optional<string_view> credential_name(string_view source) {
+  if (!source.starts_with(kCredential)) return std::nullopt;
+  const auto name = source.substr(kCredential.size());
+  const bool good = !name.empty() && name.size() <= 255 && name.front() != '.' &&
+                    only(name, kLower, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", kDigits, "._-");
+  return good ? std::optional(name) : std::nullopt;
+}
 
 const Text kFile{"path", "", accept_file};
 const Text kUrlPath{"string", "begins with /; no escapes, query, empty or dot segments", accept_url_path};
@@ -313,17 +348,11 @@ const Array* read_list(const Node& node, std::size_t min, std::size_t max, const
 }
 
 bool Variables::read(const Node& node, T& out, const Context& context) const {
-  const auto* table = expect<Table>(node, "a table of strings", context);
-  if (table == nullptr) return false;
-  bool good = true;
-  for (const auto& [name, at, value] : *table) {
-    const bool own = std::ranges::find(kOwnVariables, name) != kOwnVariables.end();
-    const bool known_good = !own && is_variable_name(name);
-    if (own) context.problem(at, name + " is set by fleet itself");
-    if (!own && !known_good) context.problem(at, quote(name) + " is not a variable's name");
-    good = (!known_good || kArgument.read(value, out[name], context.in(name))) && known_good && good;
-  }
-  return good;
+  return read_variables(node, kArgument, "a table of strings", out, context);
+}
+
+bool Secrets::read(const Node& node, T& out, const Context& context) const {
+  return read_variables(node, kSecretSource, "a table of files and credentials", out, context);
 }
 
 bool Ports::read(const Node& node, T& out, const Context& context) const {

@@ -162,6 +162,20 @@ struct Variables {
   bool read(const Node&, T&, const Context&) const;
 };
 
+// Where the values of variables are to be read.
+struct Secrets {
+  using T = std::map<std::string, std::string>;
+  std::string type() const { return "table of paths"; }
+  std::string range() const { return "names as in env; a file, or \"credential:NAME\""; }
+  std::string show(const T&) const { return "none"; }
+  bool read(const Node&, T&, const Context&) const;
+};
+// Of "credential:NAME"; none: it is no such thing.
+std::optional<std::string_view> credential_name(std::string_view source);
+
+bool is_variable_name(std::string_view);  // [A-Za-z_][A-Za-z0-9_]*
+bool is_own_variable(std::string_view);   // set by fleet itself
+
 struct PortRange {
   std::uint16_t first, last;
 };

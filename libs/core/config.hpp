@@ -178,6 +178,32 @@ struct DeployConfig {
   FLEET_FIELDS(DeployConfig, watch, crashes, rollback_on_crash)
 };
 
+// Commands that a deploy runs on its way, as the app's processes are run.
+enum class Hook : std::uint8_t {
+  pre_start,    // before any candidate of a deploy is started
+  pre_switch,   // once all candidates are healthy
+  post_switch,  // once every worker routes to them
+  pre_stop,     // once the old instances have finished what they had
+  on_failure,   // once what did not come to the switch is undone
+};
+FLEET_NAMES(Hook, "pre_start", "pre_switch", "post_switch", "pre_stop", "on_failure")
+
+struct HookConfig {
+  std::vector<std::string> command;  // empty: none
+  milliseconds timeout{300'000};
+  FLEET_FIELDS(HookConfig, command, timeout)
+};
+
+struct HooksConfig {
+  HookConfig pre_start, pre_switch, post_switch, pre_stop, on_failure;
+  FLEET_FIELDS(HooksConfig, pre_start, pre_switch, post_switch, pre_stop, on_failure)
+
+  const HookConfig& of(Hook hook) const {
+    const HookConfig* const all[] = {&pre_start, &pre_switch, &post_switch, &pre_stop, &on_failure};
+    return *all[static_cast<std::size_t>(hook)];
+  }
+};
+
 struct AppConfig {
   std::string name;
   std::vector<std::string> hosts;  // lower case, no port; empty: any host
@@ -203,9 +229,13 @@ struct AppConfig {
   std::vector<std::string> depends_on;  // apps that are to be ready before this one is started at fleetd's start
   milliseconds start_wait{60'000};      // for them, at most
   DeployConfig deploy;
+  HooksConfig hooks;
+  std::string env_file;                        // further environment that is not to be known; empty: none
+  std::map<std::string, std::string> secrets;  // likewise: variable -> path, or "credential:NAME"
   FLEET_FIELDS(AppConfig, name, hosts, path, https_redirect, command, env, instances, rewrite_redirects, keep_releases,
                health, drain, rules, routes, files, access_log, balancing, hold, listen, run, fetch, log,
-               depends_on, start_wait, deploy)
+               depends_on, start_wait, deploy, hooks,
+               env_file, secrets)
 };
 
 struct Config {

@@ -19,7 +19,10 @@ std::uint32_t draining_of(const AppState& state, std::uint64_t release) {
 bool overtakes(const AppState& state, const Request& request) {
   if (request.kind != RolloutKind::rollback || !state.rollout || state.removed) return false;
   const auto& rollout = *state.rollout;
-  if (rollout.phase != RolloutPhase::commit && rollout.phase != RolloutPhase::drain) return false;
+  // Not once those are told that they are to stop.
+  const bool drains = rollout.phase == RolloutPhase::commit || rollout.phase == RolloutPhase::post_switch ||
+                      rollout.phase == RolloutPhase::drain;
+  if (!drains) return false;
   if (rollout.previous == rollout.release || (request.release != 0 && request.release != rollout.previous)) return false;
   return rollout.left > 0 && draining_of(state, rollout.previous) == rollout.left;
 }
@@ -67,7 +70,7 @@ std::optional<Request> due_rollback(const AppState& state) {
 
 Result<> admit_abort(const AppState& state) {
   if (!state.rollout) return fail(ErrorKind::not_found, "no deployment of \"" + state.name + "\" is under way");
-  if (state.rollout->phase == RolloutPhase::abort) return {};
+  if (state.rollout->phase == RolloutPhase::abort || state.rollout->phase == RolloutPhase::on_failure) return {};
   if (!before_commit(state.rollout->phase)) {
     return fail(ErrorKind::usage, "deployment " + std::to_string(state.rollout->deployment) +
                                       " has switched already (to undo it: fleetctl rollback --app " + state.name + ")");

@@ -10,6 +10,8 @@ namespace {
 constexpr milliseconds kGoodWhile{60'000};
 // The shim kills at stop_timeout; if nothing is heard of it this much later, it is told again.
 constexpr milliseconds kStopPatience{5'000};
+// The shim kills a hook at its timeout, whether or not there is a fleetd; so much later it is told to.
+constexpr milliseconds kHookPatience{5'000};
 
 std::string seconds(milliseconds time) {
   const auto ms = time.count();
@@ -82,6 +84,11 @@ class Machine {
   }
 
   void on(const Started& started) {
+    if (HookRun* run = hook(started.instance)) {
+      run->pid = started.pid;
+      run->start_time = started.start_time;
+      return apply(*run, HookEvent::started);
+    }
     Instance* instance = find(started.instance);
     if (!instance) return;
     instance->pid = started.pid;
@@ -108,6 +115,13 @@ class Machine {
   }
 
   void on(const Ended& ended) {
+    if (HookRun* run = hook(ended.instance)) {
+      run->exit_code = ended.exit_code;
+      run->signal = ended.signal;
+      const bool good = ended.exit_code == 0 && !ended.signal;
+      if (!good && run->trouble.empty()) run->trouble = ended.how;
+      return apply(*run, good ? HookEvent::succeeded : HookEvent::failed);
+    }
     Instance* instance = find(ended.instance);
     if (!instance || !is_running(instance->phase)) return;
     if (instance->phase != InstancePhase::stopping) instance->trouble = ended.how;
@@ -135,7 +149,9 @@ class Machine {
   }
 
   void on(const Drained& drained) {
-    if (Instance* instance = find(drained.instance)) apply(*instance, InstanceEvent::drained);
+    Instance* instance = find(drained.instance);
+    if (instance && is_held_back(*instance)) return keep_back(*instance);
+    if (instance) apply(*instance, InstanceEvent::drained);
   }
 
   void on(const Abort& abort) {
@@ -184,6 +200,7 @@ class Machine {
     auto& rollout = *state_.rollout;
     rollout.generation = ctx_.next_generation;
     if (rollout.phase == RolloutPhase::prepare) act(fetch());
+    if (HookRun* run = hook()) recover(*run, recovered);
   }
 
   void on(const Awaits& awaits) {
@@ -225,6 +242,16 @@ class Machine {
     const bool was_wanted = instance.wanted && !instance.candidate;
     on(Ended{instance.id, recovered.boot ? "ended with the machine's restart" : "ended while fleetd was away", {}, {}});
     if (recovered.boot && was_wanted) restart_now(instance);
+  }
+
+  void recover(HookRun& run, const Recovered& recovered) {
+    const auto found = recovered.running.find(run.id);
+    if (found == recovered.running.end()) {
+      if (run.trouble.empty()) run.trouble = recovered.boot ? "ended with the machine's restart" : "ended while fleetd was away, nobody knows how";
+      return apply(run, HookEvent::lost);
+    }
+    on(found->second);
+    if (run.phase == HookPhase::stopping) act(Stop{run.id});
   }
 
   void restart_now(Instance& instance) {
@@ -297,6 +324,7 @@ class Machine {
     instance.phase = phase;
     instance.since = ctx_.now;
     instance.deadline = milliseconds(0);
+    instance.drained = false;
     switch (phase) {
       case InstancePhase::starting:
         instance.deadline = ctx_.now + config.health.start_timeout;
@@ -375,6 +403,7 @@ class Machine {
     instance.id = to_string(InstanceName{state_.name, instance.release, state_.next_serial++});
     instance.port = 0;
     instance.socket.clear();
+    instance.environment.clear();
     instance.pid = 0;
     instance.start_time = 0;
     instance.health = {};
@@ -412,6 +441,124 @@ class Machine {
     }
   }
 
+  // -- hooks --
+
+  // The one that is under way.
+  HookRun* hook() {
+    if (!state_.rollout || state_.rollout->hooks.empty() || is_over(state_.rollout->hooks.back())) return nullptr;
+    return &state_.rollout->hooks.back();
+  }
+  HookRun* hook(const std::string& id) {
+    HookRun* run = hook();
+    return run && run->id == id ? run : nullptr;
+  }
+
+  // Whether there is anything for it to do. Migrations are of a deploy; what went before it may not know them.
+  bool has_hook(Hook which) const {
+    const auto& rollout = *state_.rollout;
+    if (state_.removed || ctx_.config.hooks.of(which).command.empty()) return false;
+    if (which == Hook::pre_start) return rollout.kind == RolloutKind::deploy;
+    return which != Hook::pre_stop || rollout.left > 0;
+  }
+
+  // Enters the phase if it has a hook to run.
+  bool begin_hook(RolloutPhase phase) {
+    const auto which = *hook_of(phase);
+    if (!has_hook(which)) return false;
+    enter(phase);
+    HookRun run;
+    run.hook = which;
+    run.release = which == Hook::pre_stop ? state_.rollout->previous : state_.rollout->release;
+    if (run.release == 0) run.release = state_.current;  // on_failure of what could not be fetched
+    start_hook(state_.rollout->hooks.emplace_back(std::move(run)));
+    return true;
+  }
+
+  void start_hook(HookRun& run) {
+    run.id = hook_id({state_.name, run.release, state_.next_serial++}, run.hook);
+    run.phase = HookPhase::starting;
+    run.pid = 0;
+    run.start_time = 0;
+    run.since = ctx_.now;
+    run.deadline = ctx_.now + ctx_.config.hooks.of(run.hook).timeout + kHookPatience;
+    run.trouble.clear();
+    act(RunHook{run.id, run.hook, run.release, addressed_by(run.hook)});
+    act(about(ReportKind::hook_started, "hook " + std::string(name(run.hook)) + " begins", run));
+  }
+
+  // The instances that it is about.
+  std::vector<std::string> addressed_by(Hook which) const {
+    std::vector<std::string> ids;
+    for (const auto& i : state_.instances) {
+      const bool is_one = which == Hook::pre_switch    ? i.candidate
+                          : which == Hook::post_switch ? i.wanted && i.phase == InstancePhase::ready
+                          : which == Hook::pre_stop    ? !i.wanted && i.phase == InstancePhase::draining
+                                                       : false;
+      if (is_one) ids.push_back(i.id);
+    }
+    return ids;
+  }
+
+  void apply(HookRun& run, HookEvent event) {
+    switch (hook_step(run.phase, event)) {
+      case HookStep::ignore: return;
+      case HookStep::to_running:
+        run.phase = HookPhase::running;
+        return;
+      case HookStep::stop:
+        if (run.trouble.empty()) {
+          run.trouble = event == HookEvent::leave ? "was stopped"
+                                                  : "did not end within " + seconds(ctx_.config.hooks.of(run.hook).timeout);
+        }
+        run.phase = HookPhase::stopping;
+        run.deadline = ctx_.now + kStopPatience;
+        return act(Stop{run.id});
+      case HookStep::again:
+        act(Forget{run.id});
+        act(about(ReportKind::hook_started,
+                  "hook " + std::string(name(run.hook)) + " is begun again: fleetd ended before it was known to run", run));
+        return start_hook(run);
+      case HookStep::to_passed:
+        run.trouble.clear();
+        return end(run, HookPhase::passed);
+      case HookStep::to_failed: return end(run, HookPhase::failed);
+    }
+  }
+
+  void end(HookRun& run, HookPhase phase) {
+    run.phase = phase;
+    run.deadline = milliseconds(0);
+    run.took = ctx_.now - run.since;
+    act(Forget{run.id});
+    tell_end(run);
+    auto& rollout = *state_.rollout;
+    if (phase == HookPhase::passed || !before_commit(rollout.phase)) return;
+    rollout.exit_code = run.exit_code;
+    rollout.signal = run.signal;
+    fail_rollout(ErrorKind::unhealthy, "hook " + std::string(name(run.hook)) + " " + run.trouble, run.id);
+  }
+
+  void tell_end(const HookRun& run) {
+    const bool passed = run.phase == HookPhase::passed;
+    Report ended = about(ReportKind::hook_finished,
+                         "hook " + std::string(name(run.hook)) + (passed ? " passed" : " failed: " + run.trouble), run);
+    ended.exit_code = run.exit_code;
+    ended.signal = run.signal;
+    act(std::move(ended));
+  }
+
+  // Old instances are told to stop once the hook pre_stop is over, which begins when all of them have finished.
+  bool is_held_back(const Instance& instance) const {
+    if (instance.phase != InstancePhase::draining || instance.wanted || !state_.rollout) return false;
+    const auto phase = state_.rollout->phase;
+    return phase >= RolloutPhase::commit && phase <= RolloutPhase::pre_stop && has_hook(Hook::pre_stop);
+  }
+
+  void keep_back(Instance& instance) {
+    instance.drained = true;
+    instance.deadline = milliseconds(0);
+  }
+
   // -- the rollout --
 
   bool fetching() const { return state_.rollout && state_.rollout->phase == RolloutPhase::prepare; }
@@ -440,7 +587,8 @@ class Machine {
   }
 
   void candidate_event(const Instance& instance, InstancePhase from, InstanceEvent event) {
-    if (!state_.rollout || state_.rollout->phase != RolloutPhase::warm) return;
+    if (!state_.rollout) return;
+    if (state_.rollout->phase != RolloutPhase::warm && state_.rollout->phase != RolloutPhase::pre_switch) return;
     if (event == InstanceEvent::ended) {
       fail_rollout(ErrorKind::unhealthy, instance.id + " " + instance.trouble + " before it was healthy", instance.id);
     } else if (event == InstanceEvent::timeout && instance_step(from, event) == InstanceStep::stop) {
@@ -461,9 +609,16 @@ class Machine {
     rollout_event(event);
   }
 
-  void rollout_event(RolloutEvent event) {
-    switch (rollout_step(state_.rollout->phase, event)) {
+  void rollout_event(RolloutEvent event) { follow(rollout_step(state_.rollout->phase, event)); }
+
+  void follow(RolloutStep step) {
+    switch (step) {
       case RolloutStep::ignore: return;
+      case RolloutStep::to_pre_start: return hook_phase(RolloutPhase::pre_start);
+      case RolloutStep::to_pre_switch: return hook_phase(RolloutPhase::pre_switch);
+      case RolloutStep::to_post_switch: return hook_phase(RolloutPhase::post_switch);
+      case RolloutStep::to_pre_stop: return hook_phase(RolloutPhase::pre_stop);
+      case RolloutStep::to_on_failure: return hook_phase(RolloutPhase::on_failure);
       case RolloutStep::to_warm:
         enter(RolloutPhase::warm);
         for (std::uint32_t i = 0; i < ctx_.config.instances; ++i) add_instance(state_.rollout->release, i, true);
@@ -477,8 +632,13 @@ class Machine {
         for (auto& instance : state_.instances) {
           if (instance.candidate) leave(instance);
         }
+        if (HookRun* run = hook()) apply(*run, HookEvent::leave);
         return;
     }
+  }
+
+  void hook_phase(RolloutPhase phase) {
+    if (!begin_hook(phase)) follow(rollout_step(phase, RolloutEvent::hooked));
   }
 
   void enter(RolloutPhase phase) {
@@ -533,6 +693,7 @@ class Machine {
     state_.rollout->error_kind = ErrorKind::aborted;
     state_.rollout->error = "rolled back by " + request.requested_by;
     state_.rollout->outcome = Outcome::rolled_back;
+    if (HookRun* run = hook()) drop(*run);
     finish();
     begin(request);
     state_.rollout->release = overtaken.previous;
@@ -548,13 +709,23 @@ class Machine {
     switch_to(overtaken.previous, request.sha256);
   }
 
+  // Of a rollout that goes on record now.
+  void drop(HookRun& run) {
+    act(DropHook{run.id});
+    run.phase = HookPhase::failed;
+    run.trouble = "was stopped";
+    run.deadline = milliseconds(0);
+    run.took = ctx_.now - run.since;
+    tell_end(run);
+  }
+
   void finish() {
     const auto from = state_.rollout->phase;
     enter(RolloutPhase::done);
     Rollout rollout = std::move(*state_.rollout);
     state_.rollout.reset();
     if (rollout.outcome == Outcome::pending) {
-      rollout.outcome = from == RolloutPhase::abort     ? Outcome::kept_old
+      rollout.outcome = from == RolloutPhase::abort || from == RolloutPhase::on_failure ? Outcome::kept_old
                         : from == RolloutPhase::prepare ? Outcome::already_current
                                                         : Outcome::changed;
     }
@@ -578,34 +749,60 @@ class Machine {
     for (std::size_t i = 0; i < state_.instances.size(); ++i) {
       auto& instance = state_.instances[i];
       if (instance.phase == InstancePhase::warm && !instance.candidate) apply(instance, InstanceEvent::join);
+      if (instance.drained && !is_held_back(instance)) apply(instance, InstanceEvent::drained);
       if (instance.deadline.count() == 0 || instance.deadline > ctx_.now) continue;
-      if (instance.phase == InstancePhase::ready) instance.crashes = 0, instance.deadline = milliseconds(0);
+      if (is_held_back(instance)) keep_back(instance);
+      else if (instance.phase == InstancePhase::ready) instance.crashes = 0, instance.deadline = milliseconds(0);
       else apply(instance, InstanceEvent::timeout);
     }
-    settle_rollout();
+    HookRun* run = hook();
+    if (run && run->deadline <= ctx_.now) apply(*run, HookEvent::timeout);
+    while (const auto due = due_event()) {
+      rollout_event(*due);
+      release_held_back();
+    }
     std::erase_if(state_.instances, [](const Instance& i) { return i.phase == InstancePhase::gone; });
     probe_due();
   }
 
-  void settle_rollout() {
-    const auto none = [this](auto predicate) { return std::ranges::none_of(state_.instances, predicate); };
-    if (!state_.rollout) return;
-    if (state_.rollout->phase == RolloutPhase::warm &&
-        none([](const Instance& i) { return i.candidate && i.phase != InstancePhase::warm; })) {
-      rollout_event(RolloutEvent::all_warm);
+  void release_held_back() {
+    for (auto& instance : state_.instances) {
+      if (instance.drained && !is_held_back(instance)) apply(instance, InstanceEvent::drained);
     }
-    if (state_.rollout->phase == RolloutPhase::drain && none([](const Instance& i) {
-          return i.phase == InstancePhase::draining || i.phase == InstancePhase::evicting;
-        })) {
-      rollout_event(RolloutEvent::drained);
+  }
+
+  // What the rollout's phase waits for, if it has come.
+  std::optional<RolloutEvent> due_event() {
+    if (!state_.rollout) return std::nullopt;
+    const auto if_none = [this](RolloutEvent event, auto predicate) {
+      return std::ranges::none_of(state_.instances, predicate) ? std::optional(event) : std::nullopt;
+    };
+    const auto is_cold = [](const Instance& i) { return i.candidate && i.phase != InstancePhase::warm; };
+    switch (state_.rollout->phase) {
+      case RolloutPhase::prepare:
+      case RolloutPhase::commit:
+      case RolloutPhase::done: return std::nullopt;
+      case RolloutPhase::warm: return if_none(RolloutEvent::all_warm, is_cold);
+      case RolloutPhase::pre_switch:
+        return hook() ? std::nullopt : if_none(RolloutEvent::hooked, is_cold);  // one may have become unhealthy meanwhile
+      case RolloutPhase::pre_start:
+      case RolloutPhase::post_switch:
+      case RolloutPhase::pre_stop:
+      case RolloutPhase::on_failure: return hook() ? std::nullopt : std::optional(RolloutEvent::hooked);
+      case RolloutPhase::drain:
+        return if_none(RolloutEvent::drained, [](const Instance& i) {
+          return (i.phase == InstancePhase::draining && !i.drained) || i.phase == InstancePhase::evicting;
+        });
+      case RolloutPhase::retire:
+        return if_none(RolloutEvent::stopped, [](const Instance& i) {
+          return !i.wanted && (i.phase == InstancePhase::draining || i.phase == InstancePhase::evicting ||
+                               i.phase == InstancePhase::stopping);
+        });
+      case RolloutPhase::abort:
+        if (hook()) return std::nullopt;
+        return if_none(RolloutEvent::stopped, [](const Instance& i) { return i.candidate && i.phase != InstancePhase::gone; });
     }
-    if (state_.rollout->phase == RolloutPhase::retire &&
-        none([](const Instance& i) { return !i.wanted && i.phase == InstancePhase::stopping; })) {
-      rollout_event(RolloutEvent::stopped);
-    } else if (state_.rollout->phase == RolloutPhase::abort &&
-               none([](const Instance& i) { return i.candidate && i.phase != InstancePhase::gone; })) {
-      rollout_event(RolloutEvent::stopped);
-    }
+    return std::nullopt;
   }
 
   void probe_due() {
@@ -622,6 +819,9 @@ class Machine {
     std::optional<milliseconds> at;
     const auto consider = [&](milliseconds time) { at = at ? std::min(*at, time) : time; };
     if (state_.start_by.count() > 0) consider(state_.start_by);
+    if (state_.rollout && !state_.rollout->hooks.empty() && !is_over(state_.rollout->hooks.back())) {
+      consider(state_.rollout->hooks.back().deadline);
+    }
     for (const auto& instance : state_.instances) {
       if (instance.deadline.count() > 0) consider(instance.deadline);
       if (ctx_.config.health.kind != HealthKind::notify && is_probed(instance.phase) && !instance.health.probing) {
@@ -650,6 +850,14 @@ class Machine {
     report.release = instance.release;
     if (instance.pid != 0) report.pid = instance.pid;
     if (instance.port != 0) report.port = instance.port;
+    return report;
+  }
+
+  Report about(ReportKind kind, std::string message, const HookRun& run) const {
+    Report report = about(kind, std::move(message));
+    report.instance = run.id;
+    if (run.release != 0) report.release = run.release;
+    report.hook = run.hook;
     return report;
   }
 

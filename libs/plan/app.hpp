@@ -99,16 +99,20 @@ struct DiscardRelease { std::uint64_t release = 0; };  // fetched, but not to be
 struct KeepRelease { std::uint64_t release = 0; };     // fetched and new: on record from now on
 struct Start { std::string instance; };
 struct Probe { std::string instance; };
-struct Stop { std::string instance; };                 // the configured signal, then SIGKILL to the tree
-struct Forget { std::string instance; };               // its process is gone and on record
+struct Stop { std::string instance; };                 // the configured signal, then SIGKILL to the tree; a hook: that at once
+struct Forget { std::string instance; };               // its process, a hook's too, is gone and on record
+// Begins the command of a hook, told of by Started and Ended as an instance is. `about`: instances whose address it gets.
+struct RunHook { std::string id; Hook hook = Hook::pre_start; std::uint64_t release = 0; std::vector<std::string> about; };
+struct DropHook { std::string id; };                   // kills it, and nothing more is to be told of it
 struct Publish { std::uint64_t generation = 0; };
 enum class ReportKind : std::uint8_t {
   deployment_started, deployment_phase, instance_started, instance_ready, instance_unhealthy, instance_exited,
   instance_stopped, hold_started, hold_ended, app_crash_loop, app_waits, app_starts_anyway, deployment_unstable,
+  hook_started, hook_finished,
 };
 FLEET_NAMES(ReportKind, "deployment.started", "deployment.phase", "instance.started", "instance.ready",
             "instance.unhealthy", "instance.exited", "instance.stopped", "hold.started", "hold.ended",
-            "app.crash_loop", "app.waits", "app.starts_anyway", "deployment.unstable")
+            "app.crash_loop", "app.waits", "app.starts_anyway", "deployment.unstable", "hook.started", "hook.finished")
 // Something that operators want to see happen. The facts that do not apply are absent.
 struct Report {
   ReportKind kind = ReportKind::deployment_started;
@@ -119,13 +123,14 @@ struct Report {
   std::optional<std::uint32_t> pid, port;
   std::optional<RolloutPhase> phase;
   std::optional<std::int32_t> exit_code, signal;
+  std::optional<Hook> hook;
 };
 struct Finish { Rollout rollout; };                    // the rollout is over
 struct Blame { Watch watch; };                         // a crash counts against this deployment
 
 using Action =
     std::variant<Fetch, CancelFetch, DiscardRelease, KeepRelease, Start, Probe, Stop, Forget, Publish, Report, Finish,
-                 Blame>;
+                 Blame, RunHook, DropHook>;
 
 // ---- the machine ---------------------------------------------------------------------------------------------------
 

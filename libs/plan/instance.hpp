@@ -86,8 +86,11 @@ struct Instance {
   std::string trouble;         // the last thing that went wrong with it
   Health health;               // not saved
   std::string socket;          // listens there and not on a port; chosen before it is started
+  bool drained = false;        // draining: it has finished, or its time is over; the hook pre_stop is waited for
+  std::string environment;     // what it was started with, as a digest under the caller's key; empty: not known
   FLEET_FIELDS(Instance, id, release, index, phase, candidate, wanted, port, pid, start_time, restarts, crashes, since,
-               deadline, generation, trouble, socket)
+               deadline, generation, trouble, socket, drained,
+               environment)
 };
 
 bool is_running(InstancePhase);  // a process may exist

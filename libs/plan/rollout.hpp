@@ -11,7 +11,7 @@
 #include "core/fields.hpp"
 #include "core/names.hpp"
 #include "core/result.hpp"
-
+#include "plan/hook.hpp"
 
 namespace fleet::plan {
 
@@ -19,30 +19,42 @@ enum class RolloutKind : std::uint8_t { deploy, rollback, restart };
 FLEET_NAMES(RolloutKind, "deploy", "rollback", "restart")
 
 enum class RolloutPhase : std::uint8_t {
-  prepare,  // fetch, verify, unpack
-  warm,     // start the candidates, wait until all are healthy
-  commit,   // the new table is published; waits until every worker has acknowledged it
-  drain,    // the old instances finish what they have
-  retire,   // the old instances are stopped
+  prepare,      // fetch, verify, unpack
+  pre_start,    // the hook of that name runs, as in the other phases that are called as hooks
+  warm,         // start the candidates, wait until all are healthy
+  pre_switch,
+  commit,       // the new table is published; waits until every worker has acknowledged it
+  post_switch,  // the old instances drain meanwhile
+  drain,        // the old instances finish what they have
+  pre_stop,
+  retire,       // the old instances are stopped
   done,
-  abort,    // the candidates are stopped; the old release never left
+  abort,        // the candidates are stopped; the old release never left
+  on_failure,
 };
-FLEET_NAMES(RolloutPhase, "prepare", "warm", "commit", "drain", "retire", "done", "abort")
+FLEET_NAMES(RolloutPhase, "prepare", "pre_start", "warm", "pre_switch", "commit", "post_switch", "drain", "pre_stop",
+            "retire", "done", "abort", "on_failure")
 
 enum class RolloutEvent : std::uint8_t {
   fetched,    // the release directory is whole and verified
   current,    // what was fetched is what runs already, or there was nothing to fetch
-  failed,     // fetch failed, or a candidate was lost or did not become healthy in time
+  failed,     // fetch or hook failed, or a candidate was lost or did not become healthy in time
   all_warm,   // every candidate is healthy
   acked,      // every worker routes by the new table
-  drained,    // no old instance is draining any more
+  drained,    // the old instances have finished, or their time is over
   stopped,    // no instance of this rollout is left to stop
   abort,      // somebody asked
+  hooked,     // the phase's hook is over, or there is none
 };
-FLEET_NAMES(RolloutEvent, "fetched", "current", "failed", "all_warm", "acked", "drained", "stopped", "abort")
+FLEET_NAMES(RolloutEvent, "fetched", "current", "failed", "all_warm", "acked", "drained", "stopped", "abort", "hooked")
 
-enum class RolloutStep : std::uint8_t { ignore, to_warm, to_commit, to_drain, to_retire, to_done, to_abort };
-FLEET_NAMES(RolloutStep, "ignore", "warm", "commit", "drain", "retire", "done", "abort")
+// A phase of a hook that there is none of is passed at once, and is not on record.
+enum class RolloutStep : std::uint8_t {
+  ignore, to_pre_start, to_warm, to_pre_switch, to_commit, to_post_switch, to_drain, to_pre_stop, to_retire, to_done,
+  to_abort, to_on_failure,
+};
+FLEET_NAMES(RolloutStep, "ignore", "pre_start", "warm", "pre_switch", "commit", "post_switch", "drain", "pre_stop",
+            "retire", "done", "abort", "on_failure")
 
 using RolloutTable = std::array<std::array<RolloutStep, enum_count<RolloutEvent>()>, enum_count<RolloutPhase>()>;
 extern const RolloutTable kRolloutTable;
@@ -74,17 +86,21 @@ struct Rollout {
   Outcome outcome = Outcome::pending;
   ErrorKind error_kind = ErrorKind::internal;
   std::string error;            // why it failed
-  std::string failed_instance;  // whose last log lines tell more
+  std::string failed_instance;  // or hook, whose last log lines tell more
   std::optional<std::int32_t> exit_code, signal;  // how that one ended, if it did
   bool force = false;  // deploy: also of a lower version than the current
   std::string known_etag;           // deploy: over, if its source still has this
   std::uint64_t known_release = 0;  // which was deployed from it then
+  std::vector<HookRun> hooks;       // in their order; but for the last all are over
   FLEET_FIELDS(Rollout, deployment, kind, url, sha256, requested_by, release, previous, phase, began, since, phases,
                generation, left, outcome, error_kind, error, failed_instance, exit_code, signal, force, known_etag,
-               known_release)
+               known_release, hooks)
 };
 
 // Before commit nothing has changed for anybody, and the rollout may be undone.
-inline bool before_commit(RolloutPhase phase) { return phase == RolloutPhase::prepare || phase == RolloutPhase::warm; }
+inline bool before_commit(RolloutPhase phase) { return phase < RolloutPhase::commit; }
+
+// While it is in such a phase this hook runs.
+std::optional<Hook> hook_of(RolloutPhase phase);
 
 }  // namespace fleet::plan

@@ -55,8 +55,9 @@ struct ShimStatus {
   std::string error;             // failed: why
   bool out_of_memory = false;    // exited: killed by the kernel for what its cgroup may have
   std::uint64_t memory_max = 0;  // then: that, in bytes
+  milliseconds time_limit{0};    // exited: killed as Launch's was over; 0: not for that
   FLEET_FIELDS(ShimStatus, protocol, version, id, shim_pid, state, pid, start_time, ready, notify_status, exit_code,
-               signal, stopping, max_rss_kib, cpu_time, error, out_of_memory, memory_max)
+               signal, stopping, max_rss_kib, cpu_time, error, out_of_memory, memory_max, time_limit)
 };
 
 // fleetd -> shim, once. Descriptors in the frame become 3, 4, ... of the program.
@@ -74,7 +75,10 @@ struct Launch {
   // To systemd's journal (its native protocol) goes each line too, where `journal` is not empty: it is the fields that all
   // lines have in common, "NAME=value\n" each.
   std::string journal, journal_socket = "/run/systemd/journal/socket";
-  FLEET_FIELDS(Launch, id, argv, env, cwd, log_file, log_max_bytes, log_keep, notify_socket, confined, journal, journal_socket)
+  std::string input;           // to be read from standard input, in place of nothing
+  milliseconds time_limit{0};  // then SIGKILL to the whole tree; 0: none
+  FLEET_FIELDS(Launch, id, argv, env, cwd, log_file, log_max_bytes, log_keep, notify_socket, confined, journal, journal_socket,
+               input, time_limit)
 };
 
 // fleetd -> shim: `signal` to the program, after `grace` SIGKILL to its whole tree. May be sent again; the earlier

@@ -24,11 +24,21 @@ using std::chrono::milliseconds;
 enum class DeploymentKind : std::uint8_t { deploy, rollback, restart };
 FLEET_NAMES(DeploymentKind, "deploy", "rollback", "restart")
 
+// As fleet.toml's keys in [app.NAME.hooks], and as plan/hook.hpp's phases.
+enum class Hook : std::uint8_t { pre_start, pre_switch, post_switch, pre_stop, on_failure };
+FLEET_NAMES(Hook, "pre_start", "pre_switch", "post_switch", "pre_stop", "on_failure")
+
+enum class HookState : std::uint8_t { starting, running, stopping, passed, failed };
+FLEET_NAMES(HookState, "starting", "running", "stopping", "passed", "failed")
+
 enum class DeploymentState : std::uint8_t { running, succeeded, failed, aborted };
 FLEET_NAMES(DeploymentState, "running", "succeeded", "failed", "aborted")
 
-enum class Phase : std::uint8_t { prepare, warm, commit, drain, retire, done, abort };
-FLEET_NAMES(Phase, "prepare", "warm", "commit", "drain", "retire", "done", "abort")
+enum class Phase : std::uint8_t {
+  prepare, pre_start, warm, pre_switch, commit, post_switch, drain, pre_stop, retire, done, abort, on_failure,
+};
+FLEET_NAMES(Phase, "prepare", "pre_start", "warm", "pre_switch", "commit", "post_switch", "drain", "pre_stop", "retire",
+            "done", "abort", "on_failure")
 
 enum class Outcome : std::uint8_t {
   changed,          // the app runs what was asked for
@@ -74,6 +84,18 @@ struct Receipt {
   FLEET_FIELDS(Receipt, requests, failed, retried, held, client_aborted, cut, longest_drain_ms)
 };
 
+// One hook of a deployment. log_tail: its last lines, oldest first, once it is over.
+struct HookView {
+  Hook hook = Hook::pre_start;
+  HookState state = HookState::starting;
+  std::string id;  // whose log is its output (fleetctl logs)
+  std::optional<std::int32_t> exit_code, signal;
+  milliseconds took_ms{0};
+  std::string error;  // why it failed
+  std::vector<std::string> log_tail;
+  FLEET_FIELDS(HookView, hook, state, id, exit_code, signal, took_ms, error, log_tail)
+};
+
 struct DeploymentView {
   DeploymentId id = 0;
   std::string app;
@@ -95,8 +117,10 @@ struct DeploymentView {
   std::string signed_by;  // key id and trusted comment; empty: no signature was asked for
   std::uint32_t crashes = 0;  // of its instances, within the app's deploy.watch after the switch
   std::string unstable;       // they were too many; empty: they were not
+  std::vector<HookView> hooks;  // those that were begun, in order
   FLEET_FIELDS(DeploymentView, id, app, kind, url, sha256, release, previous_release, state, phase, outcome, error,
-               started_at, finished_at, phases, progress, receipt, requested_by, version, signed_by, crashes, unstable)
+               started_at, finished_at, phases, progress, receipt, requested_by, version, signed_by, crashes, unstable,
+               hooks)
 };
 
 // ---- status --------------------------------------------------------------------------------------------------------
@@ -297,6 +321,8 @@ enum class EventType : std::uint8_t {
   daemon_fell_back,     // that build has ended soon after, and the one before is back
   alarm_raised,         // data: alarm
   alarm_cleared,
+  hook_started,         // data: hook, instance (its id), release
+  hook_finished,        // likewise; data: exit_code, signal
   gap,  // events before this one were dropped for this reader
 };
 FLEET_NAMES(EventType, "deployment.started", "deployment.phase", "deployment.progress", "deployment.finished",
@@ -304,7 +330,7 @@ FLEET_NAMES(EventType, "deployment.started", "deployment.phase", "deployment.pro
             "hold.started", "hold.ended", "route.published", "worker.started", "worker.exited", "app.state",
             "config.reloaded", "state.rebuilt", "certificate.refused", "certificate.renewed", "certificate.expires",
             "app.crash_loop", "app.waits", "app.starts_anyway", "deployment.unstable", "worker.fell_back",
-            "daemon.upgraded", "daemon.fell_back", "alarm.raised", "alarm.cleared", "gap")
+            "daemon.upgraded", "daemon.fell_back", "alarm.raised", "alarm.cleared", "hook.started", "hook.finished", "gap")
 
 // The facts of an event; in JSON the null ones are left out.
 struct EventData {
@@ -321,8 +347,9 @@ struct EventData {
   std::optional<AppState> state;
   std::optional<std::string> certificate;  // its file
   std::optional<AlarmName> alarm;
+  std::optional<Hook> hook;
   FLEET_FIELDS(EventData, phase, step, bytes, total, outcome, error_kind, instance, release, pid, port, slot, exit_code,
-               signal, generation, state, certificate, alarm)
+               signal, generation, state, certificate, alarm, hook)
 };
 
 struct EventView {

@@ -40,6 +40,33 @@ pid_t pid_in(const std::string& path) {
   return pid;
 }
 
+TEST_F(Shim, GivesAProgramItsInput) {
+  start();
+  auto link = dial();
+  auto launch = script("cat; cat");  // to its end, and it stays there
+  launch.input = std::string(200'000, 'x') + "\n{\"a\": 1}\n";
+  launch.log_max_bytes = 1u << 20;
+  link.send(launch);
+  EXPECT_EQ(link.wait(ShimState::exited).exit_code, 0);
+  EXPECT_EQ(lines().back(), "o {\"a\": 1}");
+}
+
+TEST_F(Shim, KillsTheWholeTreeWhenItsTimeIsOverThoughNobodyListens) {
+  start();
+  {
+    auto link = dial();
+    auto launch = script("sleep 1000 & echo $! > child; trap '' TERM; wait");
+    launch.time_limit = milliseconds(300);
+    link.send(launch);
+    link.wait(ShimState::running);
+  }
+  const auto child = pid_in(dir + "/child");
+  EXPECT_TRUE(eventually([&] { return !exists(child); }));
+  const auto ended = dial().wait(ShimState::exited);
+  EXPECT_EQ(ended.time_limit, milliseconds(300));
+  EXPECT_EQ(ended.signal, static_cast<std::uint32_t>(SIGKILL));
+}
+
 TEST_F(Shim, TellsItsStatusOnConnectingAndRunsAProgramToItsExitCode) {
   start();
   auto link = dial();

@@ -46,6 +46,42 @@ TEST_F(Launching, TellsTheProgramWhoItIs) {
   EXPECT_EQ(env.at("HOME"), "/state/data/shop");
 }
 
+TEST_F(Launching, AHookIsRunAsItsAppWithTheAddressOfWhatItIsAbout) {
+  app.env = {{"APP_MODE", "production"}};
+  app.hooks.pre_switch.command = {"bin/smoke", "http://127.0.0.1:{port}/", "{instance}"};
+  app.hooks.pre_switch.timeout = std::chrono::seconds(7);
+  HookSetting hook;
+  hook.id = "shop-v4-10-pre_switch";
+  hook.hook = Hook::pre_switch;
+  hook.setting = instance;
+  hook.deployment = 3;
+  hook.input = "{}";
+  const auto launch = hook_launch_of(paths, app, hook);
+  ASSERT_TRUE(launch) << launch.error().text;
+  EXPECT_EQ(launch->argv, (std::vector<std::string>{"bin/smoke", "http://127.0.0.1:20123/", "shop-v4-9"}));
+  EXPECT_EQ(launch->id, hook.id);
+  EXPECT_EQ(launch->cwd, "/state/releases/shop/4");
+  EXPECT_EQ(launch->log_file, "/state/log/shop/shop-v4-10-pre_switch.log");
+  EXPECT_EQ(launch->input, "{}");
+  EXPECT_EQ(launch->time_limit, std::chrono::seconds(7));
+  EXPECT_EQ(launch->env.at("APP_MODE"), "production");
+  EXPECT_EQ(launch->env.at("PORT"), "20123");
+  EXPECT_EQ(launch->env.at("FLEET_HOOK"), "pre_switch");
+  EXPECT_EQ(launch->env.at("FLEET_DEPLOYMENT"), "3");
+}
+
+TEST_F(Launching, AHookOfNoReleaseIsRunInTheDataFolder) {
+  app.hooks.on_failure.command = {"/usr/local/bin/page", "{release_dir}"};
+  HookSetting hook;
+  hook.id = "shop-v0-1-on_failure";
+  hook.hook = Hook::on_failure;
+  const auto launch = hook_launch_of(paths, app, hook);
+  ASSERT_TRUE(launch) << launch.error().text;
+  EXPECT_EQ(launch->cwd, "/state/data/shop");
+  EXPECT_FALSE(launch->env.contains("PORT"));
+  EXPECT_FALSE(launch->env.contains("FLEET_INSTANCE"));
+}
+
 TEST_F(Launching, TellsTheProgramItsSocketInPlaceOfAPort) {
   app.command = {"./bin/server", "{socket}"};
   instance.port = 0;

@@ -27,6 +27,8 @@ std::string to_text(const Action& action) {
                         [](const Publish& a) { return "publish " + std::to_string(a.generation); },
                         [](const Report&) { return std::string(); },
                         [](const Blame& a) { return "blame " + std::to_string(a.watch.deployment); },
+                        [](const RunHook& a) { return "run " + a.id; },
+                        [](const DropHook& a) { return "drop " + a.id; },
                         [](const Finish& a) { return "finish " + std::string(name(a.rollout.outcome)); },
                     },
                     action);
@@ -122,7 +124,21 @@ void AppUnderTest::come_back() {
   for (const auto& instance : state.instances) {
     if (is_running(instance.phase)) running.push_back(instance.id);
   }
+  if (const auto* run = hook()) running.push_back(run->id);
   come_back(running);
+}
+
+const HookRun* AppUnderTest::hook() const {
+  if (!state.rollout || state.rollout->hooks.empty() || is_over(state.rollout->hooks.back())) return nullptr;
+  return &state.rollout->hooks.back();
+}
+
+void AppUnderTest::end_hook(std::int32_t code) {
+  const auto* run = hook();
+  ASSERT_NE(run, nullptr) << "no hook is under way";
+  const auto id = run->id;
+  feed(Started{id, 5000, 88});
+  feed(Ended{id, "exited with code " + std::to_string(code), code, {}});
 }
 
 const Instance* AppUnderTest::find(const std::string& id) const {

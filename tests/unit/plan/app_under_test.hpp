@@ -31,6 +31,9 @@ class AppUnderTest {
   void come_back(const std::vector<std::string>& running, bool boot = false, std::vector<std::string> awaits = {});
   void come_back();                   // everything still runs
 
+  const HookRun* hook() const;  // under way; null: none is
+  void end_hook(std::int32_t code = 0);  // it starts, and exits
+
   const Instance* find(const std::string& id) const;
   InstancePhase phase(const std::string& id) const;  // gone: there is none
   std::vector<std::string> in(InstancePhase phase) const;

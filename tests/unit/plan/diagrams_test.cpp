@@ -72,6 +72,19 @@ std::string draw_rollout() {
   return diagram.text(name(RolloutPhase::prepare), name(RolloutPhase::done));
 }
 
+std::string draw_hook() {
+  Diagram diagram;
+  for (std::size_t p = 0; p < enum_count<HookPhase>(); ++p) {
+    for (std::size_t e = 0; e < enum_count<HookEvent>(); ++e) {
+      const auto step = kHookTable[p][e];
+      if (step == HookStep::ignore) continue;
+      diagram.add(name(static_cast<HookPhase>(p)), name(step), name(static_cast<HookEvent>(e)));
+    }
+  }
+  auto text = diagram.text(name(HookPhase::starting), name(HookPhase::passed));
+  return text.insert(text.rfind("```"), "    failed --> [*]\n");
+}
+
 struct Section {
   std::size_t begin = std::string::npos, size = 0;  // between the markers
 };
@@ -102,6 +115,7 @@ void expect_drawn(const std::string& which, const std::string& drawing) {
 
 TEST(Architecture, DrawsTheInstanceTableAsItIs) { expect_drawn("instance", draw_instance()); }
 TEST(Architecture, DrawsTheRolloutTableAsItIs) { expect_drawn("rollout", draw_rollout()); }
+TEST(Architecture, DrawsTheHookTableAsItIs) { expect_drawn("hook", draw_hook()); }
 
 }  // namespace
 }  // namespace fleet::plan

@@ -217,12 +217,16 @@ RolloutPhase rule(RolloutPhase phase, RolloutEvent event) {
   using enum RolloutPhase;
   const auto when = [&](RolloutPhase from, RolloutPhase to) { return phase == from ? to : phase; };
   switch (event) {
-    case RolloutEvent::fetched: return when(prepare, warm);
+    case RolloutEvent::fetched: return when(prepare, pre_start);
     case RolloutEvent::current: return when(prepare, done);
-    case RolloutEvent::all_warm: return when(warm, commit);
-    case RolloutEvent::acked: return when(commit, drain);
-    case RolloutEvent::drained: return when(drain, retire);
-    case RolloutEvent::stopped: return one_of(phase, {retire, abort}) ? done : phase;
+    case RolloutEvent::all_warm: return when(warm, pre_switch);
+    case RolloutEvent::acked: return when(commit, post_switch);
+    case RolloutEvent::drained: return when(drain, pre_stop);
+    case RolloutEvent::stopped: return phase == retire ? done : when(abort, on_failure);
+    // Each hook lies on the way between two phases.
+    case RolloutEvent::hooked:
+      if (!hook_of(phase)) return phase;
+      return phase == on_failure ? done : static_cast<RolloutPhase>(static_cast<int>(phase) + 1);
     // Before commit there is a way back, after it there is none.
     case RolloutEvent::failed:
     case RolloutEvent::abort: return before_commit(phase) ? abort : phase;
@@ -234,6 +238,11 @@ RolloutPhase target(RolloutStep step, RolloutPhase from) {
   using enum RolloutPhase;
   switch (step) {
     case RolloutStep::ignore: return from;
+    case RolloutStep::to_pre_start: return pre_start;
+    case RolloutStep::to_pre_switch: return pre_switch;
+    case RolloutStep::to_post_switch: return post_switch;
+    case RolloutStep::to_pre_stop: return pre_stop;
+    case RolloutStep::to_on_failure: return on_failure;
     case RolloutStep::to_warm: return warm;
     case RolloutStep::to_commit: return commit;
     case RolloutStep::to_drain: return drain;
@@ -271,8 +280,101 @@ TEST(RolloutTable, HasOneWayIntoCommitAndNoneFromThereToAbort) {
   for (const auto phase : all<RolloutPhase>()) {
     for (const auto event : all<RolloutEvent>()) {
       const auto step = rollout_step(phase, event);
-      EXPECT_EQ(step == RolloutStep::to_commit, phase == warm && event == RolloutEvent::all_warm);
+      EXPECT_EQ(step == RolloutStep::to_commit, phase == pre_switch && event == RolloutEvent::hooked);
       EXPECT_TRUE(step != RolloutStep::to_abort || before_commit(phase));
+    }
+  }
+}
+
+TEST(RolloutTable, EachHookHasItsPhase) {
+  for (const auto hook : all<Hook>()) EXPECT_TRUE(from_name<RolloutPhase>(name(hook))) << name(hook);
+  for (const auto phase : all<RolloutPhase>()) EXPECT_EQ(hook_of(phase).has_value(), from_name<Hook>(name(phase)).has_value());
+}
+
+// ---- hooks ----
+
+HookPhase rule(HookPhase phase, HookEvent event) {
+  using enum HookPhase;
+  if (phase == passed || phase == failed) return phase;
+  switch (event) {
+    case HookEvent::started: return phase == starting ? running : phase;
+    // One that was told to end has failed, even if it came to its end before it heard.
+    case HookEvent::succeeded: return phase == stopping ? failed : passed;
+    case HookEvent::failed: return failed;
+    case HookEvent::timeout:
+    case HookEvent::leave: return stopping;
+    // Only what is not known to have run is begun again.
+    case HookEvent::lost: return phase == starting ? starting : failed;
+  }
+  return phase;
+}
+
+HookPhase target(HookStep step, HookPhase from) {
+  switch (step) {
+    case HookStep::ignore: return from;
+    case HookStep::to_running: return HookPhase::running;
+    case HookStep::stop: return HookPhase::stopping;
+    case HookStep::again: return HookPhase::starting;
+    case HookStep::to_passed: return HookPhase::passed;
+    case HookStep::to_failed: return HookPhase::failed;
+  }
+  return from;
+}
+
+TEST(HookTable, EveryCellFollowsItsRule) {
+  for (const auto phase : all<HookPhase>()) {
+    for (const auto event : all<HookEvent>()) {
+      EXPECT_EQ(name(target(hook_step(phase, event), phase)), name(rule(phase, event))) << name(phase) << " on " << name(event);
+    }
+  }
+}
+
+TEST(HookTable, BeginsNothingAgainThatIsKnownToHaveRun) {
+  for (const auto phase : all<HookPhase>()) {
+    for (const auto event : all<HookEvent>()) {
+      if (hook_step(phase, event) != HookStep::again) continue;
+      EXPECT_TRUE(phase == HookPhase::starting && event == HookEvent::lost);
+    }
+  }
+}
+
+// The hook pre_start of a deploy, in `phase`.
+AppUnderTest hooked(HookPhase phase) {
+  AppUnderTest app;
+  app.config.hooks.pre_start.command = {"bin/migrate"};
+  app.deploy("a");
+  const auto id = app.hook()->id;
+  if (phase != HookPhase::starting) app.feed(Started{id, 1, 2});
+  if (phase == HookPhase::stopping) app.feed(Abort{"bob"});
+  return app;
+}
+
+TEST(HookCell, DoesThroughStepWhatItsRuleSays) {
+  using enum HookPhase;
+  for (const auto phase : {starting, running, stopping}) {
+    for (const auto event : all<HookEvent>()) {
+      SCOPED_TRACE(std::string(name(phase)) + " on " + std::string(name(event)));
+      auto app = hooked(phase);
+      const auto id = app.hook()->id;
+      ASSERT_EQ(name(app.hook()->phase), name(phase));
+      switch (event) {
+        case HookEvent::started: app.feed(Started{id, 1, 2}); break;
+        case HookEvent::succeeded: app.feed(Ended{id, "exited with code 0", 0, {}}); break;
+        case HookEvent::failed: app.feed(Ended{id, "exited with code 3", 3, {}}); break;
+        case HookEvent::timeout:
+          app.now = app.hook()->deadline;
+          app.feed(Tick{});
+          break;
+        case HookEvent::leave: app.feed(Abort{"bob"}); break;
+        case HookEvent::lost: app.come_back(std::vector<std::string>{}); break;
+      }
+      const auto expected = rule(phase, event);
+      const auto* rollout = app.finished() ? app.finished() : &*app.state.rollout;
+      ASSERT_EQ(rollout->hooks.size(), 1u);
+      EXPECT_EQ(name(rollout->hooks[0].phase), name(expected));
+      EXPECT_EQ(app.did("stop " + id), expected == stopping && !(phase == stopping && event == HookEvent::leave));
+      EXPECT_EQ(app.did("forget " + id), expected == passed || expected == failed || event == HookEvent::lost);
+      EXPECT_EQ(rollout->hooks[0].id != id, event == HookEvent::lost && phase == starting);
     }
   }
 }

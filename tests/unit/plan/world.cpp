@@ -63,6 +63,10 @@ World::World(std::uint64_t seed) : random_(seed) {
   config_.health.unhealthy_restart = milliseconds(chance(50) ? 0 : 3000);
   if (chance(20)) config_.health.kind = HealthKind::notify;
   config_.deploy.rollback_on_crash = chance(30);
+  for (auto* hook : {&config_.hooks.pre_start, &config_.hooks.pre_switch, &config_.hooks.post_switch,
+                     &config_.hooks.pre_stop, &config_.hooks.on_failure}) {
+    if (chance(30)) hook->command = {"hook"};
+  }
   now_ = milliseconds(chance(30) ? 0 : 100'000);
   rough_ = chance(40);
 }
@@ -199,6 +203,9 @@ void World::come_back(bool boot) {
   if (boot && chance(50)) recovered.awaits = {"db", "mail"};
   for (const auto& id : alive_) recovered.running[id] = Started{id, 4000, 77};
   feed(recovered, "fleetd");
+  for (const auto& id : alive_) {
+    if (parse_hook_id(id)) pending_.push_back({"shim", Ended{id, "exited with code 0", 0, {}}});
+  }
   if (config_.health.kind == HealthKind::notify) {
     for (const auto& id : alive_) pending_.push_back({"shim", NotifiedReady{id}});  // its shim remembers
   }
@@ -226,6 +233,17 @@ void World::perform(const Action& action) {
   } else if (const auto* stop = std::get_if<Stop>(&action)) {
     check_stop(stop->instance);
     pending_.push_back({"stop", Ended{stop->instance, "exited with code 0", 0, {}}});
+  } else if (const auto* run = std::get_if<RunHook>(&action)) {
+    must(ever_.insert(run->id).second, "an id is started twice: " + run->id);
+    const bool fails = !calm_ && chance(rough_ ? 15 : 5);
+    const bool begins = !fails || chance(70);
+    if (begins) alive_.insert(run->id);
+    if (begins) pending_.push_back({"start", Started{run->id, 5000, 88}});
+    if (begins && !calm_ && chance(5)) return;  // hangs
+    pending_.push_back({"hook", fails ? Ended{run->id, "exited with code 3", 3, {}} : Ended{run->id, "exited with code 0", 0, {}}});
+  } else if (const auto* drop = std::get_if<DropHook>(&action)) {
+    alive_.erase(drop->id);
+    std::erase_if(pending_, [&](const Pending& p) { return subject(p.second) == drop->id; });
   } else if (const auto* forget = std::get_if<Forget>(&action)) {
     must(forgotten_.insert(forget->instance).second, "forgotten twice: " + forget->instance);
     must(!alive_.contains(forget->instance), "forgotten while it runs: " + forget->instance);
@@ -257,6 +275,7 @@ void World::feed(const Event& event, const std::string& what) {
   if (log_.size() > 40) log_.pop_front();
 
   check_routing(next);
+  check_hooks(next, event);
   for (const auto& action : next.actions) perform(action);
   check_step(before, event, next);
 }

@@ -40,6 +40,8 @@ class World {
   void check_wake(const Step& next);
   void check_undisturbed(const AppState& before, const Event& event);
   void check_rollout(const AppState& before);
+  void check_hooks(const Step& next, const Event& event);
+  bool is_due(Hook hook) const;
   void must(bool holds, const std::string& what);
 
   void answer();    // something that is under way comes to its end
@@ -65,6 +67,7 @@ class World {
   std::set<std::string> alive_;      // processes
   std::set<std::string> ever_;       // ids that were started
   std::set<std::string> forgotten_;
+  std::map<std::pair<std::uint64_t, Hook>, int> hooks_;  // how often one was begun, by deployment
   std::deque<Pending> pending_;      // answers under way
   std::vector<Event> news_;          // what was said before, to be said again
   std::map<std::uint64_t, std::set<std::string>> tables_;  // those that some worker may still route by

@@ -41,7 +41,7 @@ void World::check_step(const AppState& before, const Event& event, const Step& n
   for (const auto& i : state_.instances) {
     must(ids.insert(i.id).second, "two instances with one id: " + i.id);
     must(i.phase != InstancePhase::gone, "one that is gone is kept: " + i.id);
-    must(has_deadline(i.phase, i.crashes, config_.health) == (i.deadline.count() > 0), "a phase without its deadline: " + i.id);
+    must(has_deadline(i.phase, i.crashes, config_.health) == (i.deadline.count() > 0) || i.drained, "a phase without its deadline: " + i.id);
     must(!i.candidate || state_.rollout, "a candidate without a rollout: " + i.id);
     must(!i.candidate || before_commit(state_.rollout->phase) || state_.rollout->phase == RolloutPhase::abort,
          "a candidate after the commit: " + i.id);
@@ -107,9 +107,12 @@ void World::check_wake(const Step& next) {
 void World::check_undisturbed(const AppState& before, const Event& event) {
   if (!before.rollout) return;
   const auto phase = before.rollout->phase;
-  if (!before_commit(phase) && phase != RolloutPhase::abort) return;
+  const auto touches_nobody = [](RolloutPhase p) {
+    return before_commit(p) || p == RolloutPhase::abort || p == RolloutPhase::on_failure;
+  };
+  if (!touches_nobody(phase)) return;
   if (state_.current != before.current) return;
-  if (state_.rollout && !before_commit(state_.rollout->phase) && state_.rollout->phase != RolloutPhase::abort) return;
+  if (state_.rollout && !touches_nobody(state_.rollout->phase)) return;
   for (const auto& i : before.instances) {
     if (i.phase != InstancePhase::ready || is_about(event, i.id)) continue;
     const auto now = std::ranges::find(state_.instances, i.id, &Instance::id);
@@ -122,7 +125,10 @@ void World::check_undisturbed(const AppState& before, const Event& event) {
 }
 
 void World::check_rollout(const AppState& before) {
-  const auto order = [](RolloutPhase phase) { return phase == RolloutPhase::abort ? 2 : static_cast<int>(phase); };
+  const auto order = [](RolloutPhase phase) {
+    if (phase == RolloutPhase::abort) return static_cast<int>(RolloutPhase::pre_switch);
+    return phase == RolloutPhase::on_failure ? static_cast<int>(RolloutPhase::commit) : static_cast<int>(phase);
+  };
   if (before.rollout && state_.rollout && before.rollout->deployment == state_.rollout->deployment) {
     const auto from = before.rollout->phase, to = state_.rollout->phase;
     must(order(from) <= order(to), "the rollout goes back");
@@ -133,6 +139,50 @@ void World::check_rollout(const AppState& before) {
   if (state_.rollout) must(!finished_.contains(state_.rollout->deployment), "goes on after its end");
   const bool may_switch = before.current == state_.current || state_.rollout;
   must(may_switch, "the release changed without a rollout");
+}
+
+bool World::is_due(Hook hook) const {
+  return !config_.hooks.of(hook).command.empty() && !state_.removed;
+}
+
+// A hook is begun once, and again only where nobody knows that it ran; what it is before comes after it.
+void World::check_hooks(const Step& next, const Event& event) {
+  for (const auto& action : next.actions) {
+    const auto* run = std::get_if<RunHook>(&action);
+    if (!run || !state_.rollout) continue;
+    const auto times = ++hooks_[{state_.rollout->deployment, run->hook}];
+    must(times == 1 || std::holds_alternative<Recovered>(event), "a hook is begun twice: " + run->id);
+  }
+  if (!state_.rollout) return;
+  const auto& rollout = *state_.rollout;
+  const auto has = [&](Hook hook, HookPhase phase) {
+    return std::ranges::any_of(rollout.hooks, [&](const HookRun& run) { return run.hook == hook && run.phase == phase; });
+  };
+  std::size_t under_way = 0;
+  for (const auto& run : rollout.hooks) under_way += is_over(run) ? 0 : 1;
+  must(under_way <= 1, "two hooks at once");
+  must(under_way == 0 || hook_of(rollout.phase) == rollout.hooks.back().hook || rollout.phase == RolloutPhase::abort,
+       "a hook runs in another's phase");
+  const bool candidates = std::ranges::any_of(state_.instances, &Instance::candidate);
+  const bool deploys = rollout.kind == RolloutKind::deploy;
+  must(!candidates || !deploys || !is_due(Hook::pre_start) || has(Hook::pre_start, HookPhase::passed),
+       "a candidate before pre_start has passed");
+  const bool switched = rollout.phase >= RolloutPhase::commit && rollout.phase <= RolloutPhase::retire;
+  const bool overtook = rollout.kind == RolloutKind::rollback && !rollout.phases.empty() && rollout.phases.size() < 2;
+  const bool warmed = std::ranges::any_of(rollout.phases, [](const PhaseTime& p) { return p.phase == RolloutPhase::warm; });
+  must(!switched || overtook || !warmed || !is_due(Hook::pre_switch) || has(Hook::pre_switch, HookPhase::passed),
+       "switched before pre_switch has passed");
+  must(rollout.phase != RolloutPhase::abort || !rollout.error.empty(), "aborted without a reason");
+  for (const auto& i : state_.instances) {
+    must(!i.drained || i.phase == InstancePhase::draining, "held back in another phase: " + i.id);
+  }
+  for (const auto& action : next.actions) {
+    const auto* stop = std::get_if<Stop>(&action);
+    if (!stop || !switched || rollout.left == 0 || !is_due(Hook::pre_stop)) continue;
+    const auto found = std::ranges::find(state_.instances, stop->instance, &Instance::id);
+    const bool old = found != state_.instances.end() && !found->wanted && found->pid != 0 && found->since == now_;
+    must(!old || rollout.phase == RolloutPhase::retire || found->generation == 0, "an old instance is stopped before pre_stop is over: " + stop->instance);
+  }
 }
 
 void World::check_saved_state() {

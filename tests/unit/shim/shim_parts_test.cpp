@@ -51,6 +51,22 @@ TEST(Lifecycle, StaysForEverOnceSomethingRunsOrHasEnded) {
   EXPECT_TRUE(nothing(life.tick(kStart + hours(1000))));
 }
 
+TEST(Lifecycle, KillsTheTreeAtItsTimeLimitAndKnowsWhy) {
+  Lifecycle life(kStart, seconds(10));
+  life.launched(kStart, seconds(5));
+  EXPECT_EQ(life.wake_at(), kStart + seconds(5));
+  EXPECT_TRUE(nothing(life.tick(kStart + seconds(4))));
+  EXPECT_FALSE(life.timed_out());
+  EXPECT_TRUE(life.tick(kStart + seconds(5)).kill_tree);
+  EXPECT_TRUE(life.timed_out());
+
+  Lifecycle stopped(kStart, seconds(10));
+  stopped.launched(kStart, seconds(5));
+  stopped.stop(9, seconds(1), kStart);
+  EXPECT_TRUE(stopped.tick(kStart + seconds(1)).kill_tree);
+  EXPECT_FALSE(stopped.timed_out());
+}
+
 TEST(Lifecycle, KillsTheTreeAtTheEarliestDeadlineAndAgainUntilTheProgramHasEnded) {
   auto life = running();
   EXPECT_EQ(life.stop(2, seconds(10), kStart).signal, 2);
