@@ -13,6 +13,7 @@
 #include <set>
 
 #include "api/public_url.hpp"
+#include "app_file.hpp"
 #include "core/signal_names.hpp"
 #include "fetch_job.hpp"
 #include "hooks.hpp"
@@ -115,6 +116,11 @@ Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& conf
     app->state.name = wanted.name;
     app->configured = true;
     self->make_place(*app);
+    TRY(const auto releases, world.store.releases(wanted.name));
+    for (const auto& release : releases) {
+      if (release.retained && release.build != BuildConfig()) app->builds[release.number] = release.build;
+    }
+    merge(*app);
     const CurrentRelease current{app->state.current, app->state.current_sha256};
     const bool noted = current.number == 0 || read_current(world.paths, wanted.name) == current;
     if (!noted) self->note_current({}, app->state);  // died between the two, or a former version has not
@@ -251,6 +257,7 @@ Result<> Executor::configure(const Config& config) {
     app->config = wanted;
     app->configured = true;
     app->problem.clear();
+    merge(*app);
     if (!same) feed(wanted.name, plan::Configured{});
   }
   return {};
@@ -325,7 +332,7 @@ std::vector<std::string> Executor::unready(const std::vector<std::string>& apps)
 
 Result<> Executor::process(App& app, const plan::Event& event) {
   const auto generation = generation_ + 1;
-  const plan::Context context{app.config, clock_.now(), generation};
+  const plan::Context context{app.config, clock_.now(), generation, &app.merged};
   auto step = plan::step(app.state, event, context);
   give_addresses(app, step.state);
   const bool publishes = std::ranges::any_of(
@@ -409,10 +416,9 @@ void Executor::give_addresses(const App& app, plan::AppState& state) {
   }
   static std::minstd_rand random{std::random_device{}()};
   const auto span = static_cast<std::uint32_t>(config_.port_last - config_.port_first + 1);
-  const auto environment = environment_digest(world_.paths, app.config);  // that cannot be read fails its start
   for (auto& instance : state.instances) {
     if (!lacks_one(instance)) continue;
-    if (environment) instance.environment = *environment;
+    note_setting(world_.paths, config_of(app, instance.release), instance);
     if (app.config.listen == Listens::unix_) {
       instance.socket = world_.paths.http_socket(app.state.name, instance.id);
       continue;
@@ -488,7 +494,7 @@ void Executor::perform(App& app, const plan::Action& action) {
       if (instance(a.instance) == app.state.instances.end()) instances_.stop(a.instance, SIGKILL, 0ms);  // a hook
       else instances_.stop(a.instance, stop_signal(app.config), app.config.drain.stop_timeout);
     } else if constexpr (std::is_same_v<A, plan::RunHook>) {
-      if (app.state.rollout) instances_.run_hook(name, app.config, hook_setting(app.state, a, version_of(app, app.state.rollout->release)));
+      if (app.state.rollout) instances_.run_hook(name, config_of(app, a.release), hook_setting(app.state, a, version_of(app, app.state.rollout->release)));
     } else if constexpr (std::is_same_v<A, plan::DropHook>) {
       instances_.drop(a.id);
     } else if constexpr (std::is_same_v<A, plan::Forget>) {
@@ -518,7 +524,9 @@ void Executor::make_place(App& app) {
 void Executor::start(App& app, const plan::Instance& instance) {
   if (!app.problem.empty()) make_place(app);
   const bool has_address = instance.port != 0 || !instance.socket.empty();
-  if (app.problem.empty() && has_address) return instances_.start(app.state.name, app.config, instance);
+  if (app.problem.empty() && has_address) {
+    return instances_.start(app.state.name, config_of(app, instance.release), instance);
+  }
   plan::Ended ended;
   ended.instance = instance.id;
   ended.how = "could not be started: " + app.problem;
@@ -534,6 +542,25 @@ std::string Executor::version_of(const App& app, std::uint64_t release) {
   if (!releases) return "";
   const auto found = std::ranges::find(*releases, release, &Release::number);
   return found == releases->end() ? "" : found->version;
+}
+
+void Executor::merge(App& app) {
+  app.merged.clear();
+  for (const auto& [release, build] : app.builds) app.merged.emplace(release, merged(app.config, build));
+}
+
+const AppConfig& Executor::config_of(const App& app, std::uint64_t release) {
+  const auto found = app.merged.find(release);
+  return found == app.merged.end() ? app.config : found->second;
+}
+
+Result<> Executor::take_app_file(App& app, std::uint64_t release) {
+  TRY(auto build, read_app_file(world_.paths.release(app.state.name, release), app.config.listen));
+  app.builds.erase(release);
+  if (build != BuildConfig()) app.builds[release] = std::move(build);
+  merge(app);
+  if (!config_of(app, release).command.empty()) return {};
+  return fail(ErrorKind::verify, "no command: neither app \"" + app.state.name + "\" in the configuration nor the build's fleet-app.toml says how it is run");
 }
 
 void Executor::do_action(App& app, const plan::Fetch& fetch) {
@@ -556,10 +583,16 @@ void Executor::do_action(App& app, const plan::Fetch& fetch) {
         view.progress = show_progress(progress);
         world_.events.publish(progress_event(name, view.id, *view.progress));
       },
-      [this, name](Result<wire::FetchDone> done) {
+      [this, name, release = fetch.release](Result<wire::FetchDone> done) {
         App* mine = find(name);
         if (!mine) return;
         if (!done) return feed(name, plan::FetchFailed{done.error().kind, done.error().text});
+        if (!done->unchanged) {
+          if (auto taken = take_app_file(*mine, release); !taken) {
+            discard_release(name, release);
+            return feed(name, plan::FetchFailed{taken.error().kind, taken.error().text});
+          }
+        }
         mine->fetched = *done;
         feed(name, plan::Fetched{done->sha256, done->unchanged});
       });
@@ -584,7 +617,7 @@ Result<ProbeTarget> Executor::probe_target(const AppConfig& config, const plan::
 }
 
 void Executor::begin_probe(const App& app, const plan::Instance& instance) {
-  auto target = probe_target(app.config, instance);
+  auto target = probe_target(config_of(app, instance.release), instance);
   const bool in_rotation = instance.phase == plan::InstancePhase::ready;
   if (target) return probes_.begin(app.state.name, instance.id, std::move(*target), in_rotation);
   feed(app.state.name, plan::Probed{instance.id, plan::ProbeOutcome::failed, target.error().text});

@@ -100,6 +100,10 @@ class Executor {
   Result<> save(App& app, const plan::Step& step, std::uint64_t generation);
   void perform(App& app, const plan::Action& action);
   void do_action(App& app, const plan::Fetch& fetch);
+  // Where the operator's settings or those of a build have changed.
+  static void merge(App& app);
+  static const AppConfig& config_of(const App& app, std::uint64_t release);
+  Result<> take_app_file(App& app, std::uint64_t release);  // of one that was just fetched
   std::string version_of(const App& app, std::uint64_t release);  // by its manifest; empty: not told
   void take_hook(App& app, std::map<std::string, FoundShim>& found, plan::Recovered& recovered,
                  std::vector<std::pair<std::string, FoundShim>>& adopted);
@@ -147,7 +151,9 @@ struct Executor::App {
   plan::AppState state;
   std::map<api::DeploymentId, DeploymentRecord> running;
   std::unique_ptr<Fetcher> fetcher;
-  wire::FetchDone fetched;                                  // the last one
+  wire::FetchDone fetched;  // the last one
+  std::map<std::uint64_t, BuildConfig> builds;  // what releases say of themselves, where they do
+  std::map<std::uint64_t, AppConfig> merged;    // `config` with that
   std::optional<milliseconds> wake_at;
   std::string health;   // as last reported
   std::string problem;  // why nothing of it can be started; empty: it can be

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <set>
 
+#include "app_file.hpp"
 #include "cgroups.hpp"
 #include "executor.hpp"
 #include "os/dirs.hpp"
@@ -36,9 +37,14 @@ Result<> Executor::rebuild(const std::map<std::string, FoundShim>& found, std::u
       release.number = number;
       if (number == app->state.current) release.sha256 = app->state.current_sha256;
       release.created_at = wall_time();
+      if (auto build = read_app_file(world_.paths.release(name, number), app->config.listen); build && *build != BuildConfig()) {
+        release.build = *build;
+        app->builds[number] = std::move(*build);
+      }
       TRYV(world_.store.put_release(release));
     }
   }
+  for (auto& [name, app] : apps_) merge(*app);
   generation_ = std::max(generation_, generation);
   if (apps == 0) return {};
   api::EventView event;

@@ -57,6 +57,7 @@ Result<wire::Launch> prepare(const Paths& paths, const AppConfig& app, const pla
   const auto release = "v" + std::to_string(instance.release);
   const auto release_dir = instance.release == 0 ? paths.data(app.name) : paths.release(app.name, instance.release);
   const auto port = std::to_string(instance.port);
+  if (command.empty()) return fail(ErrorKind::usage, "no command: neither the configuration nor the build's fleet-app.toml says one");
   wire::Launch launch;
   launch.id = id;
   TRY(launch.argv, config::expand_command(command, {{"port", port},
@@ -147,6 +148,12 @@ bool alive(const plan::Instance& instance) {
 
 Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance) {
   return prepare(paths, app, instance, instance.id, app.command);
+}
+
+void note_setting(const Paths& paths, const AppConfig& app, plan::Instance& instance) {
+  instance.environment = environment_digest(paths, app).value_or("");  // what cannot be read fails its start
+  instance.command = app.command;
+  instance.run = app.run;
 }
 
 Result<wire::Launch> hook_launch_of(const Paths& paths, const AppConfig& app, const HookSetting& hook) {

@@ -23,6 +23,9 @@ Result<wire::Launch> launch_of(const Paths& paths, const AppConfig& app, const p
 // The same for its health.command.
 Result<wire::Launch> check_of(const Paths& paths, const AppConfig& app, const plan::Instance& instance);
 
+// Notes on its record what it is going to be started with.
+void note_setting(const Paths& paths, const AppConfig& app, plan::Instance& instance);
+
 // What a hook is begun with: as an instance of `setting`'s release would be, with its port or socket where it has one.
 struct HookSetting {
   std::string id;

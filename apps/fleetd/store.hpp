@@ -30,8 +30,9 @@ struct Release {
   std::string version, signed_by;  // as wire::FetchDone's
   std::string source, etag;        // whence it came last: the URL's digest, and what was told of it; empty: nothing
   bool deployed = false;           // it was switched to
+  BuildConfig build;               // what it says of itself
   FLEET_FIELDS(Release, app, number, url, sha256, format, created_at, bytes, retained, version, signed_by, source,
-               etag, deployed)
+               etag, deployed, build)
 };
 
 class Store {

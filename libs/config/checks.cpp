@@ -92,13 +92,13 @@ void check_placeholders(const std::vector<std::string>& command, Listens listen,
 }
 
 // Of a hook that is about no instance these have no meaning.
-void check_hooks(const AppConfig& app, const Node& table, const Context& context) {
+void check_hooks(const HooksConfig& hooks, Listens listen, const Node& table, const Context& context) {
   for (std::size_t i = 0; i < enum_count<Hook>(); ++i) {
     const auto hook = static_cast<Hook>(i);
     const std::string key(name(hook));
-    const auto& command = app.hooks.of(hook).command;
+    const auto& command = hooks.of(hook).command;
     const bool has_instances = hook != Hook::pre_start && hook != Hook::on_failure;
-    check_placeholders(command, app.listen, child(table, key), context.in(key), has_instances);
+    check_placeholders(command, listen, child(table, key), context.in(key), has_instances);
   }
 }
 
@@ -183,7 +183,7 @@ void check_app(const AppConfig& app, const Config& config, const Node& table, Cl
   const auto& health = child(table, "health");
   check_placeholders(app.health.command, app.listen, child(health, "command"), context.in("health").in("command"));
   check_health(health, context.in("health"));
-  check_hooks(app, child(table, "hooks"), context.in("hooks"));
+  check_hooks(app.hooks, app.listen, child(table, "hooks"), context.in("hooks"));
   check_routes(app, table, claims, context);
   const bool hashes = app.balancing.by == Balance::hash;
   if (hashes && table.find("hash_by") == nullptr) {
@@ -281,6 +281,14 @@ void check_dependencies(const Config& config, const Node& apps, const Context& c
 }
 
 }  // namespace
+
+void check_app_file(const BuildConfig& build, Listens listen, const Node& document, const Context& context) {
+  check_placeholders(build.command, listen, child(document, "command"), context.in("command"));
+  const auto& health = child(document, "health");
+  if (build.health) check_placeholders(build.health->command, listen, child(health, "command"), context.in("health").in("command"));
+  check_health(health, context.in("health"));
+  check_hooks(build.hooks, listen, child(document, "hooks"), context.in("hooks"));
+}
 
 void check_config(const Config& config, const Node& document, const Context& context) {
   check_api(config.api, child(document, "api"), context.in("api"));

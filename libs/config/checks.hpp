@@ -9,4 +9,7 @@ namespace fleet::config {
 
 void check_config(const Config&, const Node& document, const Context&);
 
+// `listen`: where instances of the app listen, which the operator says.
+void check_app_file(const BuildConfig&, Listens listen, const Node& document, const Context&);
+
 }  // namespace fleet::config

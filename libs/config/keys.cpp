@@ -83,16 +83,6 @@ const Keys<ProxyLimits>& limit_keys() {
   return keys;
 }
 
-// A key of what is within a member.
-template <class S, class M>
-Key<S> within(M S::*member, Key<M> inner) {
-  return {std::move(inner.reference), [member, read = std::move(inner.read)](const Node& node, S& out,
-                                                                             const Context& context) {
-            read(node, out.*member, context);
-          },
-          inner.section};
-}
-
 const Keys<ProxyConfig>& proxy_keys() {
   constexpr auto kSettings = &ProxyConfig::settings;
   static const Keys<ProxyConfig> keys{
@@ -284,8 +274,8 @@ const Keys<AppConfig>& app_keys() {
           "Answer plain HTTP by a redirect to https: to the same URI, or to the home page."),
       key("command", &AppConfig::command, ListOf<Text>{kArgument, 1, 256},
           "Program and arguments, without a shell. A program with a slash is relative to the unpacked release, in "
-          "which it starts. {port} {socket} {release} {release_dir} {instance} {data_dir} are replaced; {{ is a literal brace.")
-          .required(),
+          "which it starts. {port} {socket} {release} {release_dir} {instance} {data_dir} are replaced; {{ is a literal brace. "
+          "Not set: what the build says (fleet-app.toml(5)); a build that does not say is not deployed."),
       key("env", &AppConfig::env, Variables{},
           "Environment, besides PORT or FLEET_SOCKET_PATH, FLEET_APP, FLEET_RELEASE and FLEET_INSTANCE, which fleet sets."),
       key("env_file", &AppConfig::env_file, kFile,
@@ -306,7 +296,11 @@ const Keys<AppConfig>& app_keys() {
       key("access_log", &AppConfig::access_log, OneOf<AccessLog>{},
           "How the requests of this app are logged in log/NAME/access.log in state_dir: a JSON object a line, the "
           "combined format of Apache and nginx, or not at all."),
-      section("health", &AppConfig::health, health_keys()),
+      section<AppConfig>("health",
+                         [](const Node& node, AppConfig& app, const Context& context) {
+                           app.health_given = true;
+                           read_table(node, app.health, health_keys(), context);
+                         }),
       within(kBalancing, key("balance", &Balancing::by, OneOf<Balance>{},
                              "Which instance gets a request: the one with the fewest in flight, each in turn, or always the "
                              "same for the same value of hash_by (rendezvous hashing: when an instance leaves, only what it "
@@ -362,6 +356,35 @@ const Keys<AppConfig>& app_keys() {
   return keys;
 }
 
+// What may stand in a build: nothing of who it is run as, what it may take of the machine, or where it is served.
+const Keys<HealthConfig>& build_health_keys() {
+  static const Keys<HealthConfig> keys = [] {
+    Keys<HealthConfig> some;
+    for (const auto& k : health_keys()) {
+      const auto& name = k.reference.name;
+      if (name != "interval" && name != "start_timeout" && name != "unhealthy_restart") some.push_back(Key<HealthConfig>(k));
+    }
+    some.push_back(key("interval", &HealthConfig::interval, Duration{100ms, 1h}, "From one probe to the next."));
+    some.push_back(key("start_timeout", &HealthConfig::start_timeout, Duration{100ms, 1h},
+                       "A new instance that is not healthy by then has failed."));
+    return some;
+  }();
+  return keys;
+}
+
+const Keys<BuildConfig>& app_file_keys() {
+  static const Keys<BuildConfig> keys{
+      key("command", &BuildConfig::command, ListOf<Text>{kArgument, 1, 256}, "As in fleet.toml(5), and likewise without a shell."),
+      key("env", &BuildConfig::env, Variables{}, "Variables that the operator does not set."),
+      section<BuildConfig>("health",
+                           [](const Node& node, BuildConfig& build, const Context& context) {
+                             read_table(node, build.health.emplace(), build_health_keys(), context);
+                           }),
+      section("hooks", &BuildConfig::hooks, hook_keys()),
+  };
+  return keys;
+}
+
 void read_fleet(const Node& node, Config& config, const Context& context) {
   read_table(node, config, fleet_keys(), context);
 }
@@ -414,6 +437,19 @@ SectionReference describe(std::string heading, std::string meaning, const Keys<S
 
 void read_config(const Node& document, Config& config, const Context& context) {
   read_table(document, config, root_keys(), context);
+}
+
+void read_app_file(const Node& document, BuildConfig& build, const Context& context) {
+  read_table(document, build, app_file_keys(), context);
+}
+
+std::vector<SectionReference> app_file_reference() {
+  return {
+      describe("At the top", "How an instance is started.", app_file_keys()),
+      describe("[health]", "How fleet knows that an instance can take requests: exactly one of path, tcp, command and notify.",
+               build_health_keys()),
+      describe("[hooks]", "Commands that a deploy of this build runs on its way, as fleet.toml(5) describes them.", hook_keys()),
+  };
 }
 
 std::vector<SectionReference> reference() {

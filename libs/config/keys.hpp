@@ -13,6 +13,9 @@ namespace fleet::config {
 // Fills in what the document says; complaints go to the context. What is cross-checked between keys is in checks.hpp.
 void read_config(const Node& document, Config&, const Context&);
 
+// The same for fleet-app.toml.
+void read_app_file(const Node& document, BuildConfig&, const Context&);
+
 struct KeyReference {
   std::string name, type, range, fallback, meaning;  // fallback: as written in the file, or in words
   bool required = false;
@@ -22,5 +25,6 @@ struct SectionReference {
   std::vector<KeyReference> keys;
 };
 std::vector<SectionReference> reference();
+std::vector<SectionReference> app_file_reference();
 
 }  // namespace fleet::config

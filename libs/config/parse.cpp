@@ -51,6 +51,11 @@ std::string on_one_line(std::string_view text) {
   return out;
 }
 
+std::unexpected<Problems> in_order(const std::string& file, std::vector<Diagnostic> problems) {
+  std::ranges::stable_sort(problems, {}, [](const Diagnostic& d) { return std::pair(d.line, d.column); });
+  return std::unexpected(Problems{file, std::move(problems)});
+}
+
 }  // namespace
 
 std::vector<std::string> Problems::lines() const {
@@ -80,10 +85,23 @@ std::expected<Config, Problems> parse(std::string_view text, const std::string& 
   check_config(config, *document, context);
   take_files(config, context);
   if (problems.empty()) return config;
+  return in_order(file, std::move(problems));
+}
 
-  const auto place = [](const Diagnostic& d) { return std::pair(d.line, d.column); };
-  std::ranges::stable_sort(problems, {}, place);
-  return std::unexpected(Problems{file, std::move(problems)});
+std::expected<BuildConfig, Problems> parse_app_file(std::string_view text, const std::string& file, Listens listen) {
+  if (text.size() > kMaxAppFile) {
+    return std::unexpected(Problems{file, {{0, 0, "larger than " + std::to_string(kMaxAppFile >> 10) + " KiB"}}});
+  }
+  const auto document = parse_document(text);
+  if (!document) return std::unexpected(Problems{file, {document.error()}});
+  BuildConfig build;
+  std::vector<Diagnostic> problems;
+  const Environment nothing;
+  const Context context(nothing, problems);
+  read_app_file(*document, build, context);
+  check_app_file(build, listen, *document, context);
+  if (problems.empty()) return build;
+  return in_order(file, std::move(problems));
 }
 
 }  // namespace fleet::config

@@ -47,4 +47,9 @@ struct Problems {
 // `file` is only how messages name the text.
 std::expected<Config, Problems> parse(std::string_view text, const std::string& file, const Environment&);
 
+// A build's fleet-app.toml: a stranger's text, of which nothing is believed but these few keys. `file` as above. Besides, it is
+// an error if it is larger than kMaxAppFile.
+constexpr std::size_t kMaxAppFile = 64u << 10;  // bytes
+std::expected<BuildConfig, Problems> parse_app_file(std::string_view text, const std::string& file, Listens listen);
+
 }  // namespace fleet::config

@@ -73,6 +73,16 @@ void read_table(const Node& node, S& out, const Keys<S>& keys, const Context& co
   }
 }
 
+// A key of what is within a member.
+template <class S, class M>
+Key<S> within(M S::*member, Key<M> inner) {
+  return {std::move(inner.reference), [member, read = std::move(inner.read)](const Node& node, S& out,
+                                                                             const Context& context) {
+            read(node, out.*member, context);
+          },
+          inner.section};
+}
+
 // A table within this one that fills a member of its own; `keys` outlives what is returned.
 template <class S, class T>
 Key<S> section(std::string name, T S::*member, const Keys<T>& keys) {

@@ -24,4 +24,16 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
   return Endpoint{std::string(host), port};
 }
 
+AppConfig merged(const AppConfig& operators, const BuildConfig& build) {
+  auto app = operators;
+  if (app.command.empty()) app.command = build.command;
+  if (!app.health_given && build.health) app.health = *build.health;
+  for (const auto& [name, value] : build.env) app.env.try_emplace(name, value);
+  for (std::size_t i = 0; i < enum_count<Hook>(); ++i) {
+    auto& mine = app.hooks.of(static_cast<Hook>(i));
+    if (mine.command.empty()) mine = build.hooks.of(static_cast<Hook>(i));
+  }
+  return app;
+}
+
 }  // namespace fleet

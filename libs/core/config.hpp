@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/fields.hpp"
@@ -198,10 +199,20 @@ struct HooksConfig {
   HookConfig pre_start, pre_switch, post_switch, pre_stop, on_failure;
   FLEET_FIELDS(HooksConfig, pre_start, pre_switch, post_switch, pre_stop, on_failure)
 
+  HookConfig& of(Hook hook) { return const_cast<HookConfig&>(std::as_const(*this).of(hook)); }
   const HookConfig& of(Hook hook) const {
     const HookConfig* const all[] = {&pre_start, &pre_switch, &post_switch, &pre_stop, &on_failure};
     return *all[static_cast<std::size_t>(hook)];
   }
+};
+
+// How a build wants to be run, by its own fleet-app.toml: where the operator does not say otherwise.
+struct BuildConfig {
+  std::vector<std::string> command;  // empty: it does not say
+  std::optional<HealthConfig> health;
+  std::map<std::string, std::string> env;
+  HooksConfig hooks;
+  FLEET_FIELDS(BuildConfig, command, health, env, hooks)
 };
 
 struct AppConfig {
@@ -232,11 +243,16 @@ struct AppConfig {
   HooksConfig hooks;
   std::string env_file;                        // further environment that is not to be known; empty: none
   std::map<std::string, std::string> secrets;  // likewise: variable -> path, or "credential:NAME"
+  bool health_given = false;                   // `health` is the operator's, and not to be a build's
   FLEET_FIELDS(AppConfig, name, hosts, path, https_redirect, command, env, instances, rewrite_redirects, keep_releases,
                health, drain, rules, routes, files, access_log, balancing, hold, listen, run, fetch, log,
                depends_on, start_wait, deploy, hooks,
-               env_file, secrets)
+               env_file, secrets, health_given)
 };
+
+// The operator's settings, with what a build says of the rest: its command, its hooks and its health as far as the operator
+// has none (health as a whole), and those of its variables that the operator does not set.
+AppConfig merged(const AppConfig& operators, const BuildConfig& build);
 
 struct Config {
   std::string state_dir, run_dir;

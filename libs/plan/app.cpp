@@ -102,7 +102,7 @@ class Machine {
     const bool starting = instance->phase == InstancePhase::warming || instance->phase == InstancePhase::warm;
     const bool is_trouble = probed.outcome != ProbeOutcome::passed && (starting || probed.outcome != ProbeOutcome::unasked);
     if (is_trouble && !probed.detail.empty()) instance->trouble = probed.detail;
-    switch (on_probe(instance->health, ctx_.config.health, probed.outcome, starting, ctx_.now)) {
+    switch (on_probe(instance->health, health_of(*instance), probed.outcome, starting, ctx_.now)) {
       case Verdict::unchanged: return;
       case Verdict::healthy: return apply(*instance, InstanceEvent::healthy);
       case Verdict::unhealthy: return apply(*instance, InstanceEvent::unhealthy);
@@ -111,7 +111,7 @@ class Machine {
 
   void on(const NotifiedReady& ready) {
     Instance* instance = find(ready.instance);
-    if (instance && ctx_.config.health.kind == HealthKind::notify) apply(*instance, InstanceEvent::healthy);
+    if (instance && health_of(*instance).kind == HealthKind::notify) apply(*instance, InstanceEvent::healthy);
   }
 
   void on(const Ended& ended) {
@@ -229,7 +229,7 @@ class Machine {
       instance.start_time = found->second.start_time;
       instance.health = instance.phase == InstancePhase::warming || instance.phase == InstancePhase::warm
                             ? begin_probing(ctx_.now)
-                            : watch(ctx_.config.health, ctx_.now);
+                            : watch(health_of(instance), ctx_.now);
       if (instance.phase == InstancePhase::starting) apply(instance, InstanceEvent::started);
       if (instance.phase == InstancePhase::stopping) act(Stop{instance.id});
       return;
@@ -277,6 +277,8 @@ class Machine {
 
   // -- instances --
 
+  const HealthConfig& health_of(const Instance& instance) const { return ctx_.of(instance.release).health; }
+
   void apply(Instance& instance, InstanceEvent event) {
     const auto from = instance.phase;
     advance(instance, event);
@@ -296,7 +298,7 @@ class Machine {
         return enter(instance, InstancePhase::warming);
       case InstanceStep::to_warm: return enter(instance, InstancePhase::warm);
       case InstanceStep::to_ready:
-        if (phase != InstancePhase::unhealthy) instance.health = watch(ctx_.config.health, ctx_.now);
+        if (phase != InstancePhase::unhealthy) instance.health = watch(health_of(instance), ctx_.now);
         return enter(instance, InstancePhase::ready);
       case InstanceStep::to_unhealthy: return enter(instance, InstancePhase::unhealthy);
       case InstanceStep::to_draining: return enter(instance, InstancePhase::draining);
@@ -327,12 +329,12 @@ class Machine {
     instance.drained = false;
     switch (phase) {
       case InstancePhase::starting:
-        instance.deadline = ctx_.now + config.health.start_timeout;
+        instance.deadline = ctx_.now + health_of(instance).start_timeout;
         break;
       case InstancePhase::warming:
         // A candidate's time runs from the beginning of the phase, however often it comes and goes.
         instance.deadline = (instance.candidate && state_.rollout ? state_.rollout->since : ctx_.now) +
-                            config.health.start_timeout;
+                            health_of(instance).start_timeout;
         if (from == InstancePhase::starting) {
           act(about(ReportKind::instance_started, instance.id + " started with pid " + std::to_string(instance.pid), instance));
         }
@@ -344,7 +346,9 @@ class Machine {
         act(about(ReportKind::instance_ready, instance.id + " is in rotation", instance));
         break;
       case InstancePhase::unhealthy:
-        if (config.health.unhealthy_restart.count() > 0) instance.deadline = ctx_.now + config.health.unhealthy_restart;
+        if (health_of(instance).unhealthy_restart.count() > 0) {
+          instance.deadline = ctx_.now + health_of(instance).unhealthy_restart;
+        }
         act(about(ReportKind::instance_unhealthy, instance.id + " is out of rotation: " + instance.trouble, instance));
         break;
       case InstancePhase::draining:
@@ -453,10 +457,18 @@ class Machine {
     return run && run->id == id ? run : nullptr;
   }
 
+  // Whose it is, and in whose folder it runs. That of what could not be fetched is the current one's.
+  std::uint64_t release_of(Hook which) const {
+    const auto& rollout = *state_.rollout;
+    const auto release = which == Hook::pre_stop ? rollout.previous : rollout.release;
+    return release != 0 ? release : state_.current;
+  }
+  const HookConfig& hook_config(Hook which) const { return ctx_.of(release_of(which)).hooks.of(which); }
+
   // Whether there is anything for it to do. Migrations are of a deploy; what went before it may not know them.
   bool has_hook(Hook which) const {
     const auto& rollout = *state_.rollout;
-    if (state_.removed || ctx_.config.hooks.of(which).command.empty()) return false;
+    if (state_.removed || hook_config(which).command.empty()) return false;
     if (which == Hook::pre_start) return rollout.kind == RolloutKind::deploy;
     return which != Hook::pre_stop || rollout.left > 0;
   }
@@ -468,8 +480,7 @@ class Machine {
     enter(phase);
     HookRun run;
     run.hook = which;
-    run.release = which == Hook::pre_stop ? state_.rollout->previous : state_.rollout->release;
-    if (run.release == 0) run.release = state_.current;  // on_failure of what could not be fetched
+    run.release = release_of(which);
     start_hook(state_.rollout->hooks.emplace_back(std::move(run)));
     return true;
   }
@@ -480,7 +491,7 @@ class Machine {
     run.pid = 0;
     run.start_time = 0;
     run.since = ctx_.now;
-    run.deadline = ctx_.now + ctx_.config.hooks.of(run.hook).timeout + kHookPatience;
+    run.deadline = ctx_.now + hook_config(run.hook).timeout + kHookPatience;
     run.trouble.clear();
     act(RunHook{run.id, run.hook, run.release, addressed_by(run.hook)});
     act(about(ReportKind::hook_started, "hook " + std::string(name(run.hook)) + " begins", run));
@@ -508,7 +519,7 @@ class Machine {
       case HookStep::stop:
         if (run.trouble.empty()) {
           run.trouble = event == HookEvent::leave ? "was stopped"
-                                                  : "did not end within " + seconds(ctx_.config.hooks.of(run.hook).timeout);
+                                                  : "did not end within " + seconds(hook_config(run.hook).timeout);
         }
         run.phase = HookPhase::stopping;
         run.deadline = ctx_.now + kStopPatience;
@@ -593,7 +604,7 @@ class Machine {
       fail_rollout(ErrorKind::unhealthy, instance.id + " " + instance.trouble + " before it was healthy", instance.id);
     } else if (event == InstanceEvent::timeout && instance_step(from, event) == InstanceStep::stop) {
       fail_rollout(ErrorKind::unhealthy,
-                   instance.id + " was not healthy within " + seconds(ctx_.config.health.start_timeout) +
+                   instance.id + " was not healthy within " + seconds(health_of(instance).start_timeout) +
                        (instance.trouble.empty() ? "" : " (last probe: " + instance.trouble + ")"),
                    instance.id);
     }
@@ -806,9 +817,9 @@ class Machine {
   }
 
   void probe_due() {
-    if (ctx_.config.health.kind == HealthKind::notify) return;
     for (auto& instance : state_.instances) {
       auto& health = instance.health;
+      if (health_of(instance).kind == HealthKind::notify) continue;
       if (!is_probed(instance.phase) || health.probing || health.next_probe > ctx_.now) continue;
       health.probing = true;
       act(Probe{instance.id});
@@ -824,7 +835,7 @@ class Machine {
     }
     for (const auto& instance : state_.instances) {
       if (instance.deadline.count() > 0) consider(instance.deadline);
-      if (ctx_.config.health.kind != HealthKind::notify && is_probed(instance.phase) && !instance.health.probing) {
+      if (health_of(instance).kind != HealthKind::notify && is_probed(instance.phase) && !instance.health.probing) {
         consider(instance.health.next_probe);
       }
     }

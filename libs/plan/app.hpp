@@ -138,6 +138,13 @@ struct Context {
   const AppConfig& config;
   milliseconds now{0};
   std::uint64_t next_generation = 1;  // what a Publish in this step is numbered
+  // `config` with what the builds of these releases say themselves; null: no build says anything.
+  const std::map<std::uint64_t, AppConfig>* releases = nullptr;
+
+  const AppConfig& of(std::uint64_t release) const {
+    const auto found = releases ? releases->find(release) : std::map<std::uint64_t, AppConfig>::const_iterator();
+    return releases && found != releases->end() ? found->second : config;
+  }
 };
 
 struct Step {

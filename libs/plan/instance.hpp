@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/config.hpp"
 #include "core/fields.hpp"
@@ -87,10 +88,13 @@ struct Instance {
   Health health;               // not saved
   std::string socket;          // listens there and not on a port; chosen before it is started
   bool drained = false;        // draining: it has finished, or its time is over; the hook pre_stop is waited for
-  std::string environment;     // what it was started with, as a digest under the caller's key; empty: not known
+  // What it was started with. Of its environment a digest under the caller's key; empty: not known.
+  std::string environment;
+  std::vector<std::string> command;
+  RunConfig run;
   FLEET_FIELDS(Instance, id, release, index, phase, candidate, wanted, port, pid, start_time, restarts, crashes, since,
                deadline, generation, trouble, socket, drained,
-               environment)
+               environment, command, run)
 };
 
 bool is_running(InstancePhase);  // a process may exist

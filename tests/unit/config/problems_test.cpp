@@ -90,7 +90,6 @@ const Case kCases[] = {
     {"AppNameEmpty", "[app.\"\"]\ncommand = [\"x\"]", "1:6: app \"\": not a name for an app"},
     {"AppNameLong", "[app.a234567890123456789012345678901234567890123456789012345678901234]\ncommand = [\"x\"]",
      "1:6: app \"a2345678901234567890123456789012345678901234567890123456789012"},
-    {"CommandMissing", "\n[app.shop]\n", "2:1: app \"shop\": command: missing"},
     {"CommandEmpty", "[app.shop]\ncommand = []", "2:11: app \"shop\": command: must not be empty"},
     {"CommandOfAnEmptyName", "[app.shop]\ncommand = [\"\"]",
      "2:12: app \"shop\": command: the program's name is empty"},
