@@ -24,7 +24,6 @@ using net::use_result;
 using Socket = net::asio::basic_stream_socket<net::asio::generic::stream_protocol, net::Executor>;
 using Line = std::function<void(const std::string&)>;
 
-constexpr std::chrono::seconds kAnswerTime{60};  // fleetd's heartbeats come every 15 s
 constexpr std::chrono::seconds kConnectTime{10};
 constexpr std::uint64_t kMaxAnswer = 64u << 20;  // bytes of one answer; a stream has no limit
 constexpr std::size_t kMaxLine = 1u << 20;
@@ -75,9 +74,10 @@ Error broken(const boost::system::error_code& error) {
 // Closes the socket when its time is over.
 class Watchdog {
  public:
-  Watchdog(net::asio::io_context& io, std::shared_ptr<Socket> socket) : socket_(std::move(socket)), timer_(io) {}
+  Watchdog(net::asio::io_context& io, std::shared_ptr<Socket> socket, std::chrono::milliseconds time)
+      : socket_(std::move(socket)), timer_(io), time_(time) {}
   void arm() {
-    timer_.expires_after(kAnswerTime);
+    timer_.expires_after(time_);
     timer_.async_wait([weak = std::weak_ptr(socket_)](boost::system::error_code error) {
       boost::system::error_code ignored;
       const auto socket = weak.lock();
@@ -88,6 +88,7 @@ class Watchdog {
  private:
   std::shared_ptr<Socket> socket_;
   net::Timer timer_;
+  std::chrono::milliseconds time_;
 };
 
 http::request<http::string_body> request_for(const Address& address, const std::string& method,
@@ -163,11 +164,11 @@ net::Task<Result<Reply>> exchange_tls(std::shared_ptr<Socket> socket, Watchdog& 
 }
 
 net::Task<Result<Reply>> ask(net::asio::io_context& io, Address address, std::string method, std::string target,
-                             std::string body, Line line) {
+                             std::string body, Line line, std::chrono::milliseconds answer_time) {
   CO_TRY(os::Fd fd, open_socket(address));
   const int family = address.socket.empty() ? AF_INET : AF_UNIX;
   auto socket = std::make_shared<Socket>(io, net::asio::generic::stream_protocol(family, 0), fd.release());
-  Watchdog watchdog(io, socket);
+  Watchdog watchdog(io, socket, answer_time);
   auto request = request_for(address, method, target, std::move(body));
   if (address.tls) {
     auto reply = co_await exchange_tls(socket, watchdog, std::move(address), std::move(request), std::move(line));
@@ -195,11 +196,11 @@ Result<Address> parse_url(const std::string& url) {
 }
 
 net::Task<Result<Reply>> Client::call(std::string method, std::string target, std::string body) {
-  return ask(io_, address_, std::move(method), std::move(target), std::move(body), {});
+  return ask(io_, address_, std::move(method), std::move(target), std::move(body), {}, answer_time_);
 }
 
 net::Task<Result<Reply>> Client::follow(std::string target, std::function<void(const std::string&)> line) {
-  return ask(io_, address_, "GET", std::move(target), {}, std::move(line));
+  return ask(io_, address_, "GET", std::move(target), {}, std::move(line), answer_time_);
 }
 
 }  // namespace fleet::ctl

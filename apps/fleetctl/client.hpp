@@ -1,6 +1,7 @@
 // A client of the public API over fleetd's unix socket or TCP, one connection a call. What it does, curl can do.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -39,12 +40,16 @@ class Client {
   // than 200 comes at once, with its body.
   net::Task<Result<Reply>> follow(std::string target, std::function<void(const std::string&)> line);
 
+  // For each part of an answer, in place of a minute.
+  void wait_for_answers(std::chrono::milliseconds time) { answer_time_ = time; }
+
   net::asio::io_context& context() { return io_; }
   const Address& address() const { return address_; }
 
  private:
   net::asio::io_context& io_;
   Address address_;
+  std::chrono::milliseconds answer_time_{60'000};  // fleetd's heartbeats come every 15 s
 };
 
 }  // namespace fleet::ctl

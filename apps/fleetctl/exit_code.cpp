@@ -2,7 +2,7 @@
 
 namespace fleet::ctl {
 
-const std::array<ExitMeaning, 10> kExitMeanings{{
+const std::array<ExitMeaning, 11> kExitMeanings{{
     {Exit::done, "done, or already current"},
     {Exit::internal, "internal error"},
     {Exit::usage, "wrong usage or configuration, nothing of that name, or not allowed"},
@@ -12,6 +12,7 @@ const std::array<ExitMeaning, 10> kExitMeanings{{
     {Exit::rolled_back, "switched, and then rolled back"},
     {Exit::timeout, "timeout reached; the deploy goes on"},
     {Exit::unreachable, "fleetd does not answer"},
+    {Exit::would_change, "plan: a deploy would change something"},
     {Exit::detached, "interrupted; what was asked for goes on"},
 }};
 

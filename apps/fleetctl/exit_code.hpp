@@ -20,6 +20,7 @@ enum class Exit : std::uint8_t {
   rolled_back = 6,  // switched, and then rolled back
   timeout = 7,      // timeout reached, the deploy still runs
   unreachable = 8,  // fleetd does not answer
+  would_change = 10,  // plan: a deploy would change something
   detached = 130,   // Ctrl-C; what was asked for goes on
 };
 
@@ -31,6 +32,6 @@ struct ExitMeaning {
   Exit code;
   std::string_view meaning;
 };
-extern const std::array<ExitMeaning, 10> kExitMeanings;
+extern const std::array<ExitMeaning, 11> kExitMeanings;
 
 }  // namespace fleet::ctl

@@ -24,7 +24,7 @@ Result<Address> address_of(const Options& options) {
 
 bool has_deadline(const Options& options) {
   const bool waits = options.verb == Verb::deploy || options.verb == Verb::rollback || options.verb == Verb::restart;
-  return (waits && options.wait) || options.verb == Verb::follow || options.verb == Verb::shutdown ||
+  return (waits && options.wait) || options.verb == Verb::follow || options.verb == Verb::shutdown || options.verb == Verb::plan ||
          options.verb == Verb::upgrade;
 }
 

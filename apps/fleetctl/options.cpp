@@ -86,7 +86,8 @@ class CommandLine {
     options_.wait = !raw_.no_wait;
     options_.workers = !raw_.no_workers;
     options_.binary = absolute_build(options_.binary, around_.directory);
-    if (options_.verb == Verb::deploy && options_.build.empty() && !options_.latest) throw CLI::RequiredError("build");
+    const bool names_build = options_.verb == Verb::deploy || options_.verb == Verb::plan;
+    if (names_build && options_.build.empty() && !options_.latest) throw CLI::RequiredError("build");
     options_.build = absolute_build(options_.build, around_.directory);
   }
 
@@ -111,14 +112,18 @@ class CommandLine {
     timeout->transform(duration_within(milliseconds(0), std::chrono::hours(24)))->option_text("DURATION");
   }
 
+  void add_build(CLI::App* command) {
+    auto* build = command->add_option("build", options_.build, "http, https, s3 or file URL, or a path");
+    build->type_name("BUILD");
+    auto* latest = command->add_flag("--latest", options_.latest, "the last build, from the app's source");
+    latest->excludes(build);
+    command->add_flag("--force", options_.force, "also of a lower version than the current");
+    command->add_option("--sha256", options_.sha256, "refuse an artifact of another digest")->type_name("HEX");
+  }
+
   void add_changes() {
     auto* deploy = verb("deploy", "deploy a build: fetch, start, wait until healthy, switch, drain", Verb::deploy);
-    auto* build = deploy->add_option("build", options_.build, "http, https, s3 or file URL, or a path");
-    build->type_name("BUILD");
-    auto* latest = deploy->add_flag("--latest", options_.latest, "the last build, from the app's source");
-    latest->excludes(build);
-    deploy->add_flag("--force", options_.force, "also of a lower version than the current");
-    deploy->add_option("--sha256", options_.sha256, "refuse an artifact of another digest")->type_name("HEX");
+    add_build(deploy);
     deploy->add_flag("--if-changed", options_.if_changed, "not, if the source is as when it was last deployed from");
     add_wait(deploy);
     auto* rollback = verb("rollback", "go back to the release before, or to RELEASE", Verb::rollback);
@@ -140,6 +145,9 @@ class CommandLine {
   }
 
   void add_questions() {
+    auto* plan = verb("plan", "fetch and verify a build, and say what deploying it would change", Verb::plan);
+    add_build(plan);
+    add_wait(plan, false);
     auto* status = verb("status", "what runs", Verb::status);
     status->add_flag("-w,--watch", options_.watch, "again each second, until Ctrl-C");
     verb("releases", "the releases there are to go back to", Verb::releases);

@@ -14,6 +14,7 @@ namespace fleet::ctl {
 
 enum class Verb : std::uint8_t {
   deploy,
+  plan,
   status,
   releases,
   rollback,

@@ -17,14 +17,16 @@ std::string version(const std::optional<std::uint64_t>& release) {
 
 std::string padded(std::string_view text, std::size_t columns) {
   std::string out(text);
-  out.resize(std::max(columns, out.size() + 1), ' ');
+  out.resize(std::max(columns, out.size()), ' ');
   return out;
 }
+
+std::string column_of(Phase phase) { return padded(name(phase), std::max<std::size_t>(9, name(phase).size() + 1)); }
 
 std::string phase_line(Phase phase, milliseconds time, const Style& style) {
   const bool failed = phase == Phase::abort;
   const std::string mark = style.utf8 ? (failed ? "✗ " : "✓ ") : "";
-  return "  " + coloured(mark, failed ? Colour::red : Colour::green, style.colour) + padded(name(phase), 9) +
+  return "  " + coloured(mark, failed ? Colour::red : Colour::green, style.colour) + column_of(phase) +
          duration(time);
 }
 
@@ -183,7 +185,7 @@ std::vector<std::string> Story::tell(const EventView& event) {
 std::string Story::moment(milliseconds now) const {
   if (!phase_) return "";
   const auto began = parse_time(phase_began_);
-  std::string line = "  " + std::string(style_.utf8 ? "· " : "") + padded(name(*phase_), 9) +
+  std::string line = "  " + std::string(style_.utf8 ? "· " : "") + column_of(*phase_) +
                      duration(began ? now - *began : milliseconds(0));
   if (progress_ && *phase_ == Phase::prepare) {
     line += "  " + std::string(name(progress_->step)) + " ";

@@ -9,6 +9,7 @@
 #include "doctor.hpp"
 #include "follow.hpp"
 #include "os/fd.hpp"
+#include "plan_text.hpp"
 #include "route_text.hpp"
 #include "status_text.hpp"
 #include "upgrade.hpp"
@@ -85,14 +86,28 @@ Outcome change(Session& session, std::string what, std::string body) {
   co_return Exit::done;
 }
 
-Outcome deploy(Session& session) {
+std::string deploy_body(const Options& options) {
   api::DeployBody body;
-  body.url = session.options.build;
-  body.sha256 = session.options.sha256;
-  body.latest = session.options.latest;
-  body.force = session.options.force;
-  body.if_changed = session.options.if_changed;
-  return change(session, "/deployments", json::write(body).dump());
+  body.url = options.build;
+  body.sha256 = options.sha256;
+  body.latest = options.latest;
+  body.force = options.force;
+  body.if_changed = options.if_changed;
+  return json::write(body).dump();
+}
+
+Outcome deploy(Session& session) { return change(session, "/deployments", deploy_body(session.options)); }
+
+Outcome plan(Session& session) {
+  auto path = co_await app_path(session, "/plan");
+  if (!path) co_return std::unexpected(path.error());
+  session.client.wait_for_answers(session.options.timeout);
+  auto reply = co_await ask(session.client, "POST", std::move(*path), deploy_body(session.options));
+  if (!reply) co_return std::unexpected(reply.error());
+  auto view = value_of<api::PlanView>(*reply);
+  if (!view) co_return std::unexpected(view.error());
+  session.terminal.data(session.options.json ? reply->body : plan_text(*view, session.terminal.data_style()));
+  co_return view->changes.empty() ? Exit::done : Exit::would_change;
 }
 
 Outcome rollback(Session& session) {
@@ -319,6 +334,7 @@ Outcome shutdown(Session& session) {
 Outcome ask_verb(Session& session) {
   switch (session.options.verb) {
     case Verb::deploy: return deploy(session);
+    case Verb::plan: return plan(session);
     case Verb::status: return status(session);
     case Verb::releases: return releases(session);
     case Verb::rollback: return rollback(session);

@@ -12,4 +12,7 @@ namespace fleet {
 // "fleet-app.toml:3:1: unknown key \"user\"".
 Result<BuildConfig> read_app_file(const std::string& release_dir, Listens listen);
 
+// Nobody says how it is run.
+std::string no_command(const std::string& app);
+
 }  // namespace fleet

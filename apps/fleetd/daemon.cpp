@@ -371,18 +371,29 @@ Result<api::LogsView> Daemon::logs(const std::string& name, const api::LogQuery&
   return read_access_log(paths_, name, query);
 }
 
+// That it names, or the app's source.
+Result<std::string> Daemon::url_of(const std::string& app, const api::DeployRequest& request) const {
+  if (!request.latest) return request.url;
+  const auto* known = executor_->app(app);
+  if (known && known->config.fetch.source.empty()) {
+    return fail(ErrorKind::usage, "app \"" + app + "\" has no source to deploy the latest build of");
+  }
+  return known ? known->config.fetch.source : "";
+}
+
+net::Task<Result<api::PlanView>> Daemon::plan(std::string app, api::DeployRequest request) {
+  if (!up_) co_return fail(ErrorKind::unreachable, "fleetd is still starting");
+  CO_TRY(auto url, url_of(app, request));
+  co_return co_await executor_->plan_deploy(std::move(app), std::move(url), std::move(request.sha256), request.force);
+}
+
 Result<api::DeploymentId> Daemon::deploy(const std::string& app, api::DeployRequest request) {
   plan::Request wanted;
   wanted.kind = plan::RolloutKind::deploy;
-  wanted.url = std::move(request.url);
   wanted.sha256 = std::move(request.sha256);
   wanted.requested_by = std::move(request.requested_by);
   wanted.force = request.force;
-  if (request.latest) {
-    const auto* known = executor_->app(app);
-    if (known) wanted.url = known->config.fetch.source;
-    if (known && wanted.url.empty()) return fail(ErrorKind::usage, "app \"" + app + "\" has no source to deploy the latest build of");
-  }
+  TRY(wanted.url, url_of(app, request));
   if (request.if_changed) TRYV(executor_->know_source(app, wanted));
   return executor_->request(app, std::move(wanted));
 }

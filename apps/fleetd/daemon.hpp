@@ -47,6 +47,7 @@ class Daemon final : public api::Backend {
                                      const std::string& requested_by) override;
   Result<api::DeploymentId> restart(const std::string& app, const std::string& requested_by) override;
   Result<> abort(api::DeploymentId id, const std::string& requested_by) override;
+  net::Task<Result<api::PlanView>> plan(std::string app, api::DeployRequest request) override;
   net::Task<Result<api::HoldView>> hold(std::string app, milliseconds at_most, std::string requested_by) override;
   net::Task<Result<api::HoldView>> unhold(std::string app, std::string requested_by) override;
   net::Task<Result<>> reload() override;
@@ -71,6 +72,7 @@ class Daemon final : public api::Backend {
   net::Task<> give_way();
   net::Task<Result<>> take_config(Config config);
   ProxySettings settings() const;
+  Result<std::string> url_of(const std::string& app, const api::DeployRequest& request) const;
 
   net::asio::io_context& io_;
   std::string config_file_;

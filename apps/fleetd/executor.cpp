@@ -125,6 +125,7 @@ Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& conf
     const bool noted = current.number == 0 || read_current(world.paths, wanted.name) == current;
     if (!noted) self->note_current({}, app->state);  // died between the two, or a former version has not
   }
+  if (auto removed = os::remove_tree(world.paths.plans()); !removed) spdlog::warn("{}", removed.error().text);
   for (auto& [name, app] : self->apps_) app->fetcher = std::make_unique<Fetcher>(world.io, world.tasks, world.paths);
   self->world_.tasks.spawn(self->tick());
   return self;
@@ -560,7 +561,7 @@ Result<> Executor::take_app_file(App& app, std::uint64_t release) {
   if (build != BuildConfig()) app.builds[release] = std::move(build);
   merge(app);
   if (!config_of(app, release).command.empty()) return {};
-  return fail(ErrorKind::verify, "no command: neither app \"" + app.state.name + "\" in the configuration nor the build's fleet-app.toml says how it is run");
+  return fail(ErrorKind::verify, no_command(app.state.name));
 }
 
 void Executor::do_action(App& app, const plan::Fetch& fetch) {

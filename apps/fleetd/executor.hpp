@@ -64,6 +64,8 @@ class Executor {
   // Adds what is known of the last deploy from the request's URL that succeeded, if there was one.
   Result<> know_source(const std::string& app, plan::Request& request);
   Result<> abort(api::DeploymentId id, const std::string& requested_by);
+  // What deploying it would change; the build is fetched for that, and removed. busy: one of the app is under way.
+  net::Task<Result<api::PlanView>> plan_deploy(std::string app, std::string url, std::string sha256, bool force);
   // Until when the app's requests wait on purpose; 0 ms: they go on. Answers when every worker does so.
   net::Task<Result<>> hold(std::string app, milliseconds at_most, std::string requested_by);
   Result<> configure(const Config& config);
@@ -152,6 +154,7 @@ struct Executor::App {
   std::map<api::DeploymentId, DeploymentRecord> running;
   std::unique_ptr<Fetcher> fetcher;
   wire::FetchDone fetched;  // the last one
+  std::unique_ptr<Fetcher> planner;  // while a plan is made
   std::map<std::uint64_t, BuildConfig> builds;  // what releases say of themselves, where they do
   std::map<std::uint64_t, AppConfig> merged;    // `config` with that
   std::optional<milliseconds> wake_at;

@@ -22,6 +22,8 @@ struct Paths {
   std::string release(const std::string& app, std::uint64_t number) const {
     return app_releases(app) + "/" + std::to_string(number);
   }
+  std::string plans() const { return state + "/plans"; }  // builds that are looked at and not kept
+  std::string plan(const std::string& app) const { return plans() + "/" + app; }
   std::string data(const std::string& app) const { return state + "/data/" + app; }
   std::string app_logs(const std::string& app) const { return state + "/log/" + app; }
   std::string instance_log(const std::string& app, const std::string& id) const { return app_logs(app) + "/" + id + ".log"; }

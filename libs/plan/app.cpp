@@ -247,7 +247,9 @@ class Machine {
   void recover(HookRun& run, const Recovered& recovered) {
     const auto found = recovered.running.find(run.id);
     if (found == recovered.running.end()) {
-      if (run.trouble.empty()) run.trouble = recovered.boot ? "ended with the machine's restart" : "ended while fleetd was away, nobody knows how";
+      if (run.trouble.empty()) {
+        run.trouble = recovered.boot ? "ended with the machine's restart" : "ended while fleetd was away, nobody knows how";
+      }
       return apply(run, HookEvent::lost);
     }
     on(found->second);

@@ -336,6 +336,7 @@ std::string Fleet::pack(const Build& build) const {
   std::string conf = "version-name = \"" + build.version + "\"\n";
   for (const auto& line : build.options) conf += line + "\n";
   write_whole(release + "/bin/demo.conf", conf);
+  if (!build.app_file.empty()) write_whole(release + "/fleet-app.toml", build.app_file);
   if (build.padding > 0) {
     std::mt19937_64 random(number);
     std::string bytes;

@@ -37,6 +37,7 @@ struct Build {
   std::string version;
   std::vector<std::string> options;  // lines of its demo.conf, `unhealthy = true` for example
   std::size_t padding;               // bytes that do not compress
+  std::string app_file = {};         // its fleet-app.toml; empty: none
 };
 
 struct FleetSetup {

@@ -59,6 +59,9 @@ class Backend {
   virtual Result<DeploymentId> rollback(const std::string& app, std::optional<std::uint64_t> release,
                                         const std::string& requested_by) = 0;
   virtual Result<DeploymentId> restart(const std::string& app, const std::string& requested_by) = 0;
+  // Fetches and verifies as a deploy would, says what it would change, and leaves nothing behind. busy: one of this app is
+  // under way; fetch, verify: the build will not do.
+  virtual net::Task<Result<PlanView>> plan(std::string app, DeployRequest request) = 0;
   // Asks for an abort; not_found: no such deployment; usage: it is over, or past its commit.
   virtual Result<> abort(DeploymentId id, const std::string& requested_by) = 0;
 

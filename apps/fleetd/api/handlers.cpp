@@ -105,6 +105,15 @@ Reply post_deployment(Backend& backend, Request request) {
   co_return accepted(id);
 }
 
+Reply post_plan(Backend& backend, Request request) {
+  CO_TRY(DeployBody body, body_as<DeployBody>(request));
+  CO_TRY(DeployRequest wanted, checked(std::move(body), request.peer.who));
+  if (wanted.if_changed) co_return fail(ErrorKind::usage, "request body: if_changed: not for a plan");
+  auto planned = co_await backend.plan(request.params["app"], std::move(wanted));
+  if (!planned) co_return std::unexpected(planned.error());
+  co_return answer_with(*planned);
+}
+
 Reply post_rollback(Backend& backend, Request request) {
   CO_TRY(const RollbackBody body, body_as<RollbackBody>(request));
   CO_TRY(const DeploymentId id, backend.rollback(request.params["app"], body.release, request.peer.who));

@@ -11,6 +11,7 @@ net::Task<Result<Response>> get_status(Backend&, Request);
 net::Task<Result<Response>> get_metrics(Backend&, Request);
 net::Task<Result<Response>> get_route(Backend&, Request);
 net::Task<Result<Response>> post_deployment(Backend&, Request);
+net::Task<Result<Response>> post_plan(Backend&, Request);
 net::Task<Result<Response>> post_rollback(Backend&, Request);
 net::Task<Result<Response>> post_restart(Backend&, Request);
 net::Task<Result<Response>> post_hold(Backend&, Request);

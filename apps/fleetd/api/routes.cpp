@@ -13,6 +13,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/metrics", Access::everyone, get_metrics},
     {"GET", "/v1/status", Access::everyone, get_status},
     {"POST", "/v1/apps/{app}/deployments", Access::operators, post_deployment},
+    {"POST", "/v1/apps/{app}/plan", Access::operators, post_plan},
     {"POST", "/v1/apps/{app}/rollback", Access::operators, post_rollback},
     {"POST", "/v1/apps/{app}/restart", Access::operators, post_restart},
     {"POST", "/v1/apps/{app}/hold", Access::operators, post_hold},

@@ -398,6 +398,26 @@ struct RouteView {
                tunnel_timeout_ms, waits, waits_ms)
 };
 
+// ---- what a deploy would change ------------------------------------------------------------------------------------
+
+// As text; empty: nothing, or not known.
+struct PlannedChange {
+  std::string what, was, will;  // what: "build", "command", "environment", "resources", "health", "hook pre_start", ...
+  FLEET_FIELDS(PlannedChange, what, was, will)
+};
+
+struct PlanView {
+  std::string app;
+  std::optional<std::uint64_t> release;  // the current one
+  std::string url;                       // of the build, without user information and query
+  std::string sha256, format, version, signed_by;
+  std::uint64_t bytes = 0;               // unpacked
+  std::string route;                     // where it would be served, as the current one is
+  std::uint32_t instances = 0;
+  std::vector<PlannedChange> changes;    // empty: a deploy would change nothing
+  FLEET_FIELDS(PlanView, app, release, url, sha256, format, version, signed_by, bytes, route, instances, changes)
+};
+
 // ---- requests and small answers ------------------------------------------------------------------------------------
 
 struct DeployBody {

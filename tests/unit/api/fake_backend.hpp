@@ -60,6 +60,14 @@ class FakeBackend : public Backend {
   Result<DeploymentId> restart(const std::string& app, const std::string& by) override {
     return begin("restart " + app + " by " + by);
   }
+  net::Task<Result<PlanView>> plan(std::string app, DeployRequest request) override {
+    asked.push_back("plan " + app + " " + request.url + " by " + request.requested_by);
+    PlanView view;
+    view.app = app;
+    view.changes = {{"build", "a", "b"}};
+    if (error) co_return std::unexpected(*error);
+    co_return view;
+  }
   net::Task<Result<HoldView>> hold(std::string app, milliseconds at_most, std::string by) override {
     asked.push_back("hold " + app + " for " + std::to_string(at_most.count()) + " by " + by);
     HoldView view;

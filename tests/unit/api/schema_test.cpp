@@ -100,6 +100,9 @@ TEST(OpenApi, DescribesEveryViewFieldByField) {
   expect_described<DeployBody>("DeployBody");
   expect_described<RollbackBody>("RollbackBody");
   expect_described<HoldBody>("HoldBody");
+  expect_described<PlanView>("Plan");
+  expect_described<PlannedChange>("PlannedChange");
+  expect_described<HookView>("HookRun");
   expect_described<HoldView>("Hold");
   expect_described<ShutdownBody>("ShutdownBody");
   expect_described<UpgradeBody>("UpgradeBody");

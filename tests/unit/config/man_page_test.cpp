@@ -1,4 +1,4 @@
-// deploy/man/fleet.toml.5 between its two marks is what the table of keys says. FLEET_UPDATE_GOLDEN=1 writes it anew.
+// deploy/man/fleet.toml.5 and fleet-app.toml.5 between their two marks are what the table of keys says. FLEET_UPDATE_GOLDEN=1 writes it anew.
 #include <gmock/gmock.h>
 
 #include <cstdlib>
@@ -10,7 +10,6 @@
 namespace fleet::config::test {
 namespace {
 
-const std::string kPage = "deploy/man/fleet.toml.5";
 const std::string kBegin = ".\\\" begin: generated from libs/config/keys.cpp\n", kEnd = ".\\\" end\n";
 
 std::string roff(std::string_view text) {
@@ -35,9 +34,9 @@ std::string default_of(const KeyReference& key) {
   return "Default: " + roff(key.fallback) + ".";
 }
 
-std::string generated() {
+std::string generated(const std::vector<SectionReference>& sections) {
   std::string page;
-  for (const auto& section : reference()) {
+  for (const auto& section : sections) {
     page += ".SS " + roff(section.heading) + "\n" + roff(section.meaning) + "\n";
     for (const auto& key : section.keys) {
       page += ".TP\n.BR " + roff(key.name) + " \" (" + roff(key.type) + ")\"\n" + roff(key.meaning) + "\n";
@@ -48,19 +47,22 @@ std::string generated() {
   return page;
 }
 
-TEST(ManPage, SaysWhatTheTableOfKeysSays) {
-  auto page = file(kPage);
+void expect_page(const std::string& path, const std::vector<SectionReference>& sections) {
+  auto page = file(path);
   const auto begin = page.find(kBegin), end = page.find(kEnd);
   ASSERT_NE(begin, std::string::npos);
   ASSERT_NE(end, std::string::npos);
   const auto from = begin + kBegin.size();
   if (std::getenv("FLEET_UPDATE_GOLDEN") != nullptr) {
-    page.replace(from, end - from, generated());
-    std::ofstream(std::string(FLEET_SOURCE_DIR) + "/" + kPage, std::ios::binary) << page;
+    page.replace(from, end - from, generated(sections));
+    std::ofstream(std::string(FLEET_SOURCE_DIR) + "/" + path, std::ios::binary) << page;
     return;
   }
-  EXPECT_EQ(page.substr(from, end - from), generated()) << "run unit-config with FLEET_UPDATE_GOLDEN=1";
+  EXPECT_EQ(page.substr(from, end - from), generated(sections)) << "run unit-config with FLEET_UPDATE_GOLDEN=1";
 }
+
+TEST(ManPage, SaysWhatTheTableOfKeysSays) { expect_page("deploy/man/fleet.toml.5", reference()); }
+TEST(ManPage, SaysWhatMayStandInABuild) { expect_page("deploy/man/fleet-app.toml.5", app_file_reference()); }
 
 TEST(ManPage, SaysSomethingOfEveryKey) {
   std::size_t keys = 0;

@@ -39,6 +39,8 @@ TEST(Options, MayComeBeforeOrAfterTheVerb) {
 TEST(Options, MakeLocalBuildsAbsoluteAndLeaveUrlsAlone) {
   EXPECT_EQ(read({"deploy", "dist/../shop.zip"})->build, "/home/me/shop.zip");
   EXPECT_EQ(read({"deploy", "/srv/shop.zip"})->build, "/srv/shop.zip");
+  EXPECT_EQ(read({"plan", "shop.zip"})->build, "/home/me/shop.zip");
+  EXPECT_EQ(read({"plan", "--latest"})->verb, Verb::plan);
   EXPECT_EQ(read({"deploy", "https://b/s.zip"})->build, "https://b/s.zip");
 }
 
@@ -105,6 +107,8 @@ TEST(Options, EndWithUsageWhenTheyAreWrong) {
   for (const auto& arguments : {std::vector<const char*>{},
                                 {"frob"},
                                 {"deploy"},
+                                {"plan"},
+                                {"plan", "a", "--no-wait"},
                                 {"deploy", "a", "b"},
                                 {"deploy", "a", "--timeout", "5"},
                                 {"logs", "--lines", "0"},

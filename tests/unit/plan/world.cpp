@@ -275,7 +275,7 @@ void World::feed(const Event& event, const std::string& what) {
   if (log_.size() > 40) log_.pop_front();
 
   check_routing(next);
-  check_hooks(next, event);
+  check_hooks(before, next, event);
   for (const auto& action : next.actions) perform(action);
   check_step(before, event, next);
 }

@@ -40,7 +40,7 @@ class World {
   void check_wake(const Step& next);
   void check_undisturbed(const AppState& before, const Event& event);
   void check_rollout(const AppState& before);
-  void check_hooks(const Step& next, const Event& event);
+  void check_hooks(const AppState& before, const Step& next, const Event& event);
   bool is_due(Hook hook) const;
   void must(bool holds, const std::string& what);
 

@@ -146,7 +146,7 @@ bool World::is_due(Hook hook) const {
 }
 
 // A hook is begun once, and again only where nobody knows that it ran; what it is before comes after it.
-void World::check_hooks(const Step& next, const Event& event) {
+void World::check_hooks(const AppState& before, const Step& next, const Event& event) {
   for (const auto& action : next.actions) {
     const auto* run = std::get_if<RunHook>(&action);
     if (!run || !state_.rollout) continue;
@@ -168,20 +168,20 @@ void World::check_hooks(const Step& next, const Event& event) {
   must(!candidates || !deploys || !is_due(Hook::pre_start) || has(Hook::pre_start, HookPhase::passed),
        "a candidate before pre_start has passed");
   const bool switched = rollout.phase >= RolloutPhase::commit && rollout.phase <= RolloutPhase::retire;
-  const bool overtook = rollout.kind == RolloutKind::rollback && !rollout.phases.empty() && rollout.phases.size() < 2;
   const bool warmed = std::ranges::any_of(rollout.phases, [](const PhaseTime& p) { return p.phase == RolloutPhase::warm; });
-  must(!switched || overtook || !warmed || !is_due(Hook::pre_switch) || has(Hook::pre_switch, HookPhase::passed),
+  must(!switched || !warmed || !is_due(Hook::pre_switch) || has(Hook::pre_switch, HookPhase::passed),
        "switched before pre_switch has passed");
   must(rollout.phase != RolloutPhase::abort || !rollout.error.empty(), "aborted without a reason");
   for (const auto& i : state_.instances) {
     must(!i.drained || i.phase == InstancePhase::draining, "held back in another phase: " + i.id);
   }
-  for (const auto& action : next.actions) {
-    const auto* stop = std::get_if<Stop>(&action);
-    if (!stop || !switched || rollout.left == 0 || !is_due(Hook::pre_stop)) continue;
-    const auto found = std::ranges::find(state_.instances, stop->instance, &Instance::id);
-    const bool old = found != state_.instances.end() && !found->wanted && found->pid != 0 && found->since == now_;
-    must(!old || rollout.phase == RolloutPhase::retire || found->generation == 0, "an old instance is stopped before pre_stop is over: " + stop->instance);
+  // Those that drain stay until pre_stop is over, unless they end.
+  const bool same = before.rollout && before.rollout->deployment == rollout.deployment && !before_commit(before.rollout->phase);
+  if (!same || !switched || rollout.phase == RolloutPhase::retire || rollout.left == 0 || !is_due(Hook::pre_stop)) return;
+  for (const auto& was : before.instances) {
+    if (was.phase != InstancePhase::draining || was.wanted) continue;
+    const auto now = std::ranges::find(state_.instances, was.id, &Instance::id);
+    must(now == state_.instances.end() || now->phase == InstancePhase::draining, "leaves before pre_stop is over: " + was.id);
   }
 }
 

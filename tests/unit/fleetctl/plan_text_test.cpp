@@ -1,0 +1,36 @@
+#include "plan_text.hpp"
+
+#include <gtest/gtest.h>
+
+namespace fleet::ctl {
+namespace {
+
+api::PlanView view() {
+  api::PlanView plan;
+  plan.app = "shop";
+  plan.release = 42;
+  plan.url = "https://ci/shop.zip";
+  plan.sha256 = "ab12";
+  plan.format = "zip";
+  plan.bytes = 2u << 20;
+  plan.route = "shop.example.com /";
+  plan.instances = 2;
+  return plan;
+}
+
+TEST(PlanText, TellsEachChangeWithWhatWasAndWhatWillBe) {
+  auto plan = view();
+  plan.changes = {{"build", "00ff", "ab12"}, {"hook pre_start", "", "[\"bin/\x1bmigrate\"] within 5m"}};
+  const auto text = plan_text(plan, {});
+  EXPECT_NE(text.find("a deploy would change:\n  build\n    - 00ff\n    + ab12\n  hook pre_start\n    + [\"bin/"), std::string::npos)
+      << text;
+  EXPECT_EQ(text.find('\x1b'), std::string::npos) << "a raw escape of the build's";
+  EXPECT_NE(text.find("app         shop, on v42\n"), std::string::npos) << text;
+}
+
+TEST(PlanText, SaysThatNothingWouldChange) {
+  EXPECT_TRUE(plan_text(view(), {}).ends_with("a deploy would change nothing\n"));
+}
+
+}  // namespace
+}  // namespace fleet::ctl
