@@ -16,7 +16,7 @@ class Secrets : public ::testing::Test {
     FleetSetup setup;
     setup.demo_apps[0].lines = {"env_file = \"shop.env\""};
     setup.apps = "[app.shop.secrets]\nTOKEN = \"token\"\n"  // beside fleet.toml
-                 "[app.shop.hooks]\npre_start = [\"/bin/sh\", \"-c\", \"echo ${#TOKEN} letters\"]\n";
+                 "[app.shop.hooks]\npre_start = [\"/bin/sh\", \"-c\", \"echo ${{#TOKEN} letters\"]\n";
     return setup;
   }
   void SetUp() override {

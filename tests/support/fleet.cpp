@@ -368,7 +368,8 @@ std::uint64_t Fleet::begin_deploy(const std::string& url, const std::string& app
 }
 
 std::string Fleet::wait_phase(std::uint64_t id, const std::string& phase, milliseconds limit) const {
-  static constexpr std::array order = {"prepare", "warm", "commit", "drain", "retire", "done", "abort"};
+  static constexpr std::array order = {"prepare", "pre_start", "warm", "pre_switch", "commit", "post_switch",
+                                       "drain",   "pre_stop",  "retire", "done",    "abort",  "on_failure"};
   const auto rank = [](const std::string& name) { return std::find(order.begin(), order.end(), name) - order.begin(); };
   std::string seen;
   const auto reached = [&] {
