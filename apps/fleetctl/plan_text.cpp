@@ -14,7 +14,8 @@ std::string plan_text(const api::PlanView& plan, const Style& style) {
   line("build", plan.sha256 + ", " + plan.format + ", " + byte_count(plan.bytes) + " unpacked");
   line("version", plan.version);
   line("signed by", plan.signed_by);
-  line("app", plan.app + ", " + (plan.release ? "on v" + std::to_string(*plan.release) : std::string("which runs nothing yet")));
+  line("app", plan.app + ", " +
+                  (plan.release ? "on v" + std::to_string(*plan.release) : std::string("which runs nothing yet")));
   line("route", plan.route);
   line("instances", std::to_string(plan.instances));
   if (plan.changes.empty()) return out + coloured("a deploy would change nothing", Colour::green, style.colour) + "\n";

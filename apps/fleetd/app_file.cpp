@@ -14,16 +14,20 @@ namespace {
 
 constexpr const char* kName = "fleet-app.toml";
 
-std::unexpected<Error> refused(const std::string& why) { return fail(ErrorKind::verify, std::string(kName) + ": " + why); }
+std::unexpected<Error> refused(const std::string& why) {
+  return fail(ErrorKind::verify, std::string(kName) + ": " + why);
+}
 
 }  // namespace
 
 std::string no_command(const std::string& app) {
-  return "no command: neither app \"" + app + "\" in the configuration nor the build's fleet-app.toml says how it is run";
+  return "no command: neither app \"" + app +
+         "\" in the configuration nor the build's fleet-app.toml says how it is run";
 }
 
 Result<BuildConfig> read_app_file(const std::string& release_dir, Listens listen) {
-  const os::Fd fd(::open((release_dir + "/" + kName).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  const os::Fd fd(
+      ::open((release_dir + "/" + kName).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
   if (!fd && (errno == ENOENT || errno == ENOTDIR)) return BuildConfig();
   struct stat is {};
   if (!fd && errno == ELOOP) return refused("is a link");

@@ -29,7 +29,8 @@ class Looked {
 
 }  // namespace
 
-net::Task<Result<api::PlanView>> Executor::plan_deploy(std::string name, std::string url, std::string sha256, bool force) {
+net::Task<Result<api::PlanView>> Executor::plan_deploy(std::string name, std::string url, std::string sha256,
+                                                       bool force) {
   App* app = find(name);
   if (!app || !app->configured) co_return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
   if (closing_) co_return fail(ErrorKind::unreachable, "fleetd is shutting down");
@@ -64,8 +65,12 @@ net::Task<Result<api::PlanView>> Executor::plan_deploy(std::string name, std::st
   CO_TRY(const auto environment, environment_digest(world_.paths, then));
   CO_TRY(const auto releases, world_.store.releases(name));
   const auto current = std::ranges::find(releases, app->state.current, &Release::number);
-  const Planned planned{app->state, config_of(*app, app->state.current), then,
-                        current == releases.end() ? std::nullopt : std::optional(*current), std::move(fetched), environment};
+  const Planned planned{app->state,
+                        config_of(*app, app->state.current),
+                        then,
+                        current == releases.end() ? std::nullopt : std::optional(*current),
+                        std::move(fetched),
+                        environment};
   co_return planned_view(planned);
 }
 

@@ -34,7 +34,7 @@ struct HookInput {
   plan::RolloutKind kind = plan::RolloutKind::deploy;
   std::string requested_by;
   std::optional<std::uint64_t> release, previous_release;  // that is deployed, and that serves until then
-  std::string url, sha256, version;  // of the build; url without user information and query
+  std::string url, sha256, version;                        // of the build; url without user information and query
   std::vector<HookInstance> instances;
   std::optional<HookError> error;
   FLEET_FIELDS(HookInput, hook, app, deployment, kind, requested_by, release, previous_release, url, sha256, version,

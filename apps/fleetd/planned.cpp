@@ -9,15 +9,17 @@
 namespace fleet {
 namespace {
 
-std::string shown(const std::vector<std::string>& command) { return command.empty() ? "" : json::write(command).dump(); }
+std::string shown(const std::vector<std::string>& command) {
+  return command.empty() ? "" : json::write(command).dump();
+}
 
 std::string shown(const HealthConfig& health) {
   std::string text(name(health.kind));
   if (health.kind == HealthKind::http) text += " " + health.path;
   if (health.kind == HealthKind::command) text += " " + shown(health.command);
-  return text + ", every " + config::show_duration(health.interval) + ", " + std::to_string(health.healthy) + " to join, " +
-         std::to_string(health.unhealthy) + " to leave, timeout " + config::show_duration(health.timeout) + ", to start within " +
-         config::show_duration(health.start_timeout);
+  return text + ", every " + config::show_duration(health.interval) + ", " + std::to_string(health.healthy) +
+         " to join, " + std::to_string(health.unhealthy) + " to leave, timeout " +
+         config::show_duration(health.timeout) + ", to start within " + config::show_duration(health.start_timeout);
 }
 
 std::string shown(const HookConfig& hook) {
@@ -67,8 +69,9 @@ api::PlanView planned_view(const Planned& planned) {
   const auto compare = [&](std::string what, const std::string& was, const std::string& will) {
     if (was != will) view.changes.push_back({std::move(what), was, will});
   };
-  compare("build", state.current_sha256.empty() ? "" : build(state.current_sha256, current ? current->version : ""),
-          build(fetched.sha256, state.current_sha256 == fetched.sha256 && current ? current->version : fetched.version));
+  compare(
+      "build", state.current_sha256.empty() ? "" : build(state.current_sha256, current ? current->version : ""),
+      build(fetched.sha256, state.current_sha256 == fetched.sha256 && current ? current->version : fetched.version));
   // The first of the instances that serve and differ speaks for all.
   const auto compare_started = [&](const std::string& what, const std::string& will, auto shown_of) {
     for (const auto& instance : state.instances) {
@@ -84,7 +87,8 @@ api::PlanView planned_view(const Planned& planned) {
   compare("health", state.current == 0 ? "" : shown(now.health), shown(then.health));
   for (std::size_t i = 0; i < enum_count<Hook>(); ++i) {
     const auto hook = static_cast<Hook>(i);
-    compare("hook " + std::string(name(hook)), state.current == 0 ? "" : shown(now.hooks.of(hook)), shown(then.hooks.of(hook)));
+    compare("hook " + std::string(name(hook)), state.current == 0 ? "" : shown(now.hooks.of(hook)),
+            shown(then.hooks.of(hook)));
   }
   return view;
 }

@@ -65,7 +65,8 @@ Result<std::string> digest_key(const Paths& paths) {
   auto key = os::read_file(paths.environment_key(), kKey);
   if (key && key->size() == kKey) return key;
   std::string fresh(kKey, '\0');
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(fresh.data()), static_cast<int>(fresh.size())) != 1) return fail("no random bytes");
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(fresh.data()), static_cast<int>(fresh.size())) != 1)
+    return fail("no random bytes");
   TRYV(os::write_file(paths.environment_key(), fresh, 0600));
   return fresh;
 }
@@ -103,14 +104,17 @@ Result<std::map<std::string, std::string>> parse_env_file(std::string_view text)
     const auto line = trimmed(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.empty() || line.front() == '#' || line.front() == ';') continue;
-    const auto at_line = [&](const char* what) { return fail(ErrorKind::usage, "line " + std::to_string(number) + ": " + what); };
+    const auto at_line = [&](const char* what) {
+      return fail(ErrorKind::usage, "line " + std::to_string(number) + ": " + what);
+    };
     const auto equals = line.find('=');
     const auto name = trimmed(line.substr(0, equals));
     if (equals == std::string_view::npos || !config::is_variable_name(name)) return at_line("not NAME=VALUE");
     if (config::is_own_variable(name)) return at_line("the variable is set by fleet itself");
     auto value = trimmed(line.substr(equals + 1));
     if (value.find('\0') != std::string_view::npos) return at_line("has a NUL");
-    const bool quoted = value.size() >= 2 && value.front() == value.back() && (value.front() == '"' || value.front() == '\'');
+    const bool quoted =
+        value.size() >= 2 && value.front() == value.back() && (value.front() == '"' || value.front() == '\'');
     if (quoted) value = value.substr(1, value.size() - 2);
     env[std::string(name)] = value;
   }
@@ -152,7 +156,8 @@ Result<std::string> environment_digest(const Paths& paths, const AppConfig& app)
     return fail("cannot make the digest of an environment");
   }
   std::string hex;
-  for (unsigned i = 0; i < kDigestDigits / 2; ++i) hex += "0123456789abcdef"[digest[i] >> 4], hex += "0123456789abcdef"[digest[i] & 15];
+  for (unsigned i = 0; i < kDigestDigits / 2; ++i)
+    hex += "0123456789abcdef"[digest[i] >> 4], hex += "0123456789abcdef"[digest[i] & 15];
   return hex;
 }
 

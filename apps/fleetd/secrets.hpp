@@ -1,5 +1,5 @@
-// What only an application may know: read from files each time something of it is started, handed on in its environment,
-// and kept nowhere.
+// What only an application may know: read from files each time something of it is started, handed on in its
+// environment, and kept nowhere.
 #pragma once
 
 #include <map>
@@ -19,8 +19,8 @@ Result<std::map<std::string, std::string>> read_secrets(const AppConfig& app);
 // Errors (usage): no such file, more than 64 KiB, another's, or open to others.
 Result<std::string> read_secret_file(const std::string& path);
 
-// NAME=VALUE lines; blank ones and those that begin with # or ; are none. A value within one pair of quotes is what is in
-// them; nothing else is replaced. Errors: the number of the line that is something else.
+// NAME=VALUE lines; blank ones and those that begin with # or ; are none. A value within one pair of quotes is what is
+// in them; nothing else is replaced. Errors: the number of the line that is something else.
 Result<std::map<std::string, std::string>> parse_env_file(std::string_view text);
 
 // What tells one environment of an app from another: 16 hex digits under a key of this fleetd's, so that nobody can try

@@ -1,7 +1,7 @@
 // One hook of a rollout (a command of the operator's or the release's) as a total table of phases and events.
 //
-// A hook is begun once for each rollout. What is on record as begun and is not known to have run is begun again, under a
-// new id, and that is told; what is known to have run and whose end nobody can tell has failed.
+// A hook is begun once for each rollout. What is on record as begun and is not known to have run is begun again, under
+// a new id, and that is told; what is known to have run and whose end nobody can tell has failed.
 #pragma once
 
 #include <array>
@@ -60,10 +60,10 @@ struct HookRun {
   HookPhase phase = HookPhase::starting;
   std::uint32_t pid = 0;  // with start_time: who it is, for a fleetd that comes back
   std::uint64_t start_time = 0;
-  milliseconds since{0};     // when it was begun
-  milliseconds deadline{0};  // of the phase; 0: it is over
-  milliseconds took{0};      // once it is over
-  std::string trouble;       // why it failed, or is being killed
+  milliseconds since{0};                          // when it was begun
+  milliseconds deadline{0};                       // of the phase; 0: it is over
+  milliseconds took{0};                           // once it is over
+  std::string trouble;                            // why it failed, or is being killed
   std::optional<std::int32_t> exit_code, signal;  // how it ended, if it did
   FLEET_FIELDS(HookRun, hook, id, release, phase, pid, start_time, since, deadline, took, trouble, exit_code, signal)
 };

@@ -28,9 +28,10 @@ class AppFile : public ::testing::Test {
   }
   static Build build(const std::string& version, const std::string& mode, const std::string& more = {}) {
     Build build(version);
-    build.app_file = "command = [\"./bin/server\", \"--port\", \"{port}\", \"--data-dir\", \"{data_dir}\"]\n"
-                     "env = { MODE = \"" + mode + "\", OWN = \"build\" }\n" + more +
-                     "[health]\npath = \"/health\"\ninterval = \"200ms\"\nhealthy = 1\n";
+    build.app_file =
+        "command = [\"./bin/server\", \"--port\", \"{port}\", \"--data-dir\", \"{data_dir}\"]\n"
+        "env = { MODE = \"" +
+        mode + "\", OWN = \"build\" }\n" + more + "[health]\npath = \"/health\"\ninterval = \"200ms\"\nhealthy = 1\n";
     return build;
   }
   std::string variable(const std::string& name) const {
@@ -76,7 +77,8 @@ TEST_F(AppFile, ThatSaysWhatItMayNotFailsTheDeployAndLeavesNothing) {
   const auto before = files();
   const auto failed = fleet.deploy(build("v2", "two", "user = \"root\"\n"));
   EXPECT_TRUE(ended(failed, kFetch));
-  EXPECT_NE((failed.out + failed.err).find("fleet-app.toml:3:1: unknown key \"user\""), std::string::npos) << failed.err;
+  EXPECT_NE((failed.out + failed.err).find("fleet-app.toml:3:1: unknown key \"user\""), std::string::npos)
+      << failed.err;
   const auto silent = fleet.deploy({"v3"});
   EXPECT_TRUE(ended(silent, kFetch));
   EXPECT_NE((silent.out + silent.err).find("no command: "), std::string::npos) << silent.err;

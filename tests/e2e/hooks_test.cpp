@@ -18,7 +18,8 @@ class Hooks : public ::testing::Test {
     for (const auto* hook : {"pre_start", "pre_switch", "post_switch", "pre_stop", "on_failure"}) {
       const std::string name(hook);
       setup.apps += name + " = [\"/bin/sh\", \"-c\", \"cd $HOME; cat > " + name + ".json; echo " + name +
-                    " >> ran; if [ -e " + name + ".sh ]; then . ./" + name + ".sh; fi\"]\n" + name + "_timeout = \"20s\"\n";
+                    " >> ran; if [ -e " + name + ".sh ]; then . ./" + name + ".sh; fi\"]\n" + name +
+                    "_timeout = \"20s\"\n";
     }
     return setup;
   }
@@ -50,7 +51,8 @@ TEST_F(Hooks, RunInOrderOnceEachWithWhatTheyAreAbout) {
   EXPECT_TRUE(ended(deployed, kDone));
   EXPECT_EQ(ran(), "pre_start\npre_switch\npost_switch\npre_stop\n");
   EXPECT_TRUE(serves(fleet, "v2"));
-  EXPECT_NE((deployed.out + deployed.err).find("hook pre_switch passed"), std::string::npos) << deployed.out << deployed.err;
+  EXPECT_NE((deployed.out + deployed.err).find("hook pre_switch passed"), std::string::npos)
+      << deployed.out << deployed.err;
 
   const auto about = input("pre_switch");
   EXPECT_EQ(about.at("kind"), "deploy");
@@ -99,7 +101,8 @@ TEST_F(Hooks, ThatFailAfterTheSwitchAreToldAndTheDeployGoesOn) {
   script("pre_stop", "kill -9 $$\n");
   const auto deployed = fleet.deploy({"v2"});
   EXPECT_TRUE(ended(deployed, kDone));
-  EXPECT_NE((deployed.out + deployed.err).find("post_switch failed: exited with code 1"), std::string::npos) << deployed.out;
+  EXPECT_NE((deployed.out + deployed.err).find("post_switch failed: exited with code 1"), std::string::npos)
+      << deployed.out;
   EXPECT_NE((deployed.out + deployed.err).find("nobody listens"), std::string::npos) << deployed.out;
   EXPECT_TRUE(serves(fleet, "v2"));
   EXPECT_TRUE(settled(fleet));
@@ -179,8 +182,9 @@ class HooksLate : public ::testing::Test {
  protected:
   static FleetSetup setup() {
     FleetSetup setup;
-    setup.apps = "[app.shop.hooks]\npre_start = [\"/bin/sh\", \"-c\", \"trap '' TERM; sleep 1000 & wait\"]\n"
-                 "pre_start_timeout = \"300ms\"\n";
+    setup.apps =
+        "[app.shop.hooks]\npre_start = [\"/bin/sh\", \"-c\", \"trap '' TERM; sleep 1000 & wait\"]\n"
+        "pre_start_timeout = \"300ms\"\n";
     return setup;
   }
   Fleet fleet{setup()};

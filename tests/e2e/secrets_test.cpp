@@ -15,8 +15,9 @@ class Secrets : public ::testing::Test {
   static FleetSetup setup() {
     FleetSetup setup;
     setup.demo_apps[0].lines = {"env_file = \"shop.env\""};
-    setup.apps = "[app.shop.secrets]\nTOKEN = \"token\"\n"  // beside fleet.toml
-                 "[app.shop.hooks]\npre_start = [\"/bin/sh\", \"-c\", \"echo ${{#TOKEN} letters\"]\n";
+    setup.apps =
+        "[app.shop.secrets]\nTOKEN = \"token\"\n"  // beside fleet.toml
+        "[app.shop.hooks]\npre_start = [\"/bin/sh\", \"-c\", \"echo ${{#TOKEN} letters\"]\n";
     return setup;
   }
   void SetUp() override {
@@ -57,7 +58,8 @@ class Secrets : public ::testing::Test {
     return "";
   }
 
-  const std::string kFirst = "s3cr3t-of-the-first-day", kSecond = "s3cr3t-of-the-second-day", kPhrase = "open sesame 4711";
+  const std::string kFirst = "s3cr3t-of-the-first-day", kSecond = "s3cr3t-of-the-second-day",
+                    kPhrase = "open sesame 4711";
   Fleet fleet{setup()};
 };
 
@@ -65,7 +67,8 @@ TEST_F(Secrets, ReachTheAppAloneAndARestartTakesUpNewOnes) {
   ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
   EXPECT_EQ(variable("TOKEN"), kFirst);
   EXPECT_EQ(variable("PASSPHRASE"), kPhrase);
-  EXPECT_EQ(fleet.get("/v1/deployments/1").at("hooks")[0].at("log_tail")[0], std::to_string(kFirst.size()) + " letters");
+  EXPECT_EQ(fleet.get("/v1/deployments/1").at("hooks")[0].at("log_tail")[0],
+            std::to_string(kFirst.size()) + " letters");
   EXPECT_EQ(leak(kFirst), "");
   EXPECT_EQ(leak(kPhrase), "");
 

@@ -1,5 +1,5 @@
-// A build's fleet-app.toml: whatever it holds, the reader ends with what the build wants or with problems that name their
-// place; and what it wants, under an operator's settings, takes nothing from the operator.
+// A build's fleet-app.toml: whatever it holds, the reader ends with what the build wants or with problems that name
+// their place; and what it wants, under an operator's settings, takes nothing from the operator.
 #include "config/parse.hpp"
 
 #include "input.hpp"
@@ -21,8 +21,9 @@ FLEET_FUZZ_TARGET(input) {
   app.name = "shop";
   app.env = {{"MODE", "own"}};
   const auto plain = merged(app, *build);
-  require(plain.run == app.run && plain.hosts == app.hosts && plain.fetch == app.fetch && plain.secrets == app.secrets &&
-              plain.instances == app.instances && plain.listen == app.listen && plain.drain == app.drain,
+  require(plain.run == app.run && plain.hosts == app.hosts && plain.fetch == app.fetch &&
+              plain.secrets == app.secrets && plain.instances == app.instances && plain.listen == app.listen &&
+              plain.drain == app.drain,
           "a build says nothing of the machine");
   require(plain.env.at("MODE") == "own" && plain.env.size() <= build->env.size() + 1, "the operator's variables hold");
   app.command = {"own"};

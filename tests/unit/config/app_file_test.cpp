@@ -17,7 +17,8 @@ std::vector<std::string> problems_of(std::string_view text, Listens listen = Lis
 
 TEST(AppFile, SaysHowTheBuildIsRun) {
   const auto build = parse_app_file(
-      "command = [\"bin/server\", \"{port}\"]\nenv = { MODE = \"production\" }\n[health]\npath = \"/up\"\ninterval = \"500ms\"\n"
+      "command = [\"bin/server\", \"{port}\"]\nenv = { MODE = \"production\" }\n[health]\npath = \"/up\"\ninterval = "
+      "\"500ms\"\n"
       "[hooks]\npre_start = [\"bin/migrate\"]\npre_start_timeout = \"1m\"\n",
       "fleet-app.toml", Listens::tcp);
   ASSERT_TRUE(build) << build.error().error().text;
@@ -37,27 +38,53 @@ TEST(AppFile, MayBeEmpty) {
 }
 
 TEST(AppFile, SaysNothingOfTheMachineOrOfOtherApps) {
-  for (const auto* line : {"user = \"root\"", "group = \"root\"", "memory_max = \"1GiB\"", "open_files = 1", "hosts = [\"a\"]",
-                           "path = \"/\"", "listen = \"unix\"", "instances = 64", "env_file = \"/etc/shadow\"", "read_only = false",
-                           "source = \"http://evil/\"", "trusted_keys = []", "depends_on = []", "secrets = { A = \"/etc/shadow\" }",
-                           "[[route]]\npath = \"/x\"", "[app.other]", "[fleet]", "[proxy]", "[fetch]", "[log]", "[drain]", "[hold]",
-                           "[deploy]", "[rules]"}) {
+  for (const auto* line : {"user = \"root\"",
+                           "group = \"root\"",
+                           "memory_max = \"1GiB\"",
+                           "open_files = 1",
+                           "hosts = [\"a\"]",
+                           "path = \"/\"",
+                           "listen = \"unix\"",
+                           "instances = 64",
+                           "env_file = \"/etc/shadow\"",
+                           "read_only = false",
+                           "source = \"http://evil/\"",
+                           "trusted_keys = []",
+                           "depends_on = []",
+                           "secrets = { A = \"/etc/shadow\" }",
+                           "[[route]]\npath = \"/x\"",
+                           "[app.other]",
+                           "[fleet]",
+                           "[proxy]",
+                           "[fetch]",
+                           "[log]",
+                           "[drain]",
+                           "[hold]",
+                           "[deploy]",
+                           "[rules]"}) {
     SCOPED_TRACE(line);
     const auto found = problems_of(line);
     ASSERT_EQ(found.size(), 1u);
     EXPECT_THAT(found[0], testing::MatchesRegex("fleet-app.toml:1:[0-9]+: unknown key .*"));
   }
-  EXPECT_THAT(problems_of("env = { LD = \"x\", PORT = \"1\" }"), ElementsAre("fleet-app.toml:1:19: env: PORT is set by fleet itself"));
+  EXPECT_THAT(problems_of("env = { LD = \"x\", PORT = \"1\" }"),
+              ElementsAre("fleet-app.toml:1:19: env: PORT is set by fleet itself"));
 }
 
 TEST(AppFile, IsHeldToPlaceholdersRangesAndSizes) {
-  EXPECT_THAT(problems_of("command = [\"{user}\"]"), ElementsAre(StartsWith("fleet-app.toml:1:12: command: unknown placeholder")));
-  EXPECT_THAT(problems_of("command = [\"{port}\"]", Listens::unix_), ElementsAre(StartsWith("fleet-app.toml:1:12: command: unknown")));
+  EXPECT_THAT(problems_of("command = [\"{user}\"]"),
+              ElementsAre(StartsWith("fleet-app.toml:1:12: command: unknown placeholder")));
+  EXPECT_THAT(problems_of("command = [\"{port}\"]", Listens::unix_),
+              ElementsAre(StartsWith("fleet-app.toml:1:12: command: unknown")));
   EXPECT_THAT(problems_of("command = []").size(), 1u);
-  EXPECT_THAT(problems_of("[health]\ninterval = \"10ms\""), ElementsAre(StartsWith("fleet-app.toml:2:12: health.interval: ")));
-  EXPECT_THAT(problems_of("[health]\nstart_timeout = \"2h\""), ElementsAre(StartsWith("fleet-app.toml:2:17: health.start_timeout: ")));
-  EXPECT_THAT(problems_of("[health]\npath = \"/\"\ntcp = true"), ElementsAre(StartsWith("fleet-app.toml:3:1: health: path and tcp")));
-  EXPECT_THAT(problems_of("[hooks]\npre_start = [\"{port}\"]"), ElementsAre(StartsWith("fleet-app.toml:2:14: hooks.pre_start: ")));
+  EXPECT_THAT(problems_of("[health]\ninterval = \"10ms\""),
+              ElementsAre(StartsWith("fleet-app.toml:2:12: health.interval: ")));
+  EXPECT_THAT(problems_of("[health]\nstart_timeout = \"2h\""),
+              ElementsAre(StartsWith("fleet-app.toml:2:17: health.start_timeout: ")));
+  EXPECT_THAT(problems_of("[health]\npath = \"/\"\ntcp = true"),
+              ElementsAre(StartsWith("fleet-app.toml:3:1: health: path and tcp")));
+  EXPECT_THAT(problems_of("[hooks]\npre_start = [\"{port}\"]"),
+              ElementsAre(StartsWith("fleet-app.toml:2:14: hooks.pre_start: ")));
   EXPECT_THAT(problems_of(std::string(kMaxAppFile + 1, '#')), ElementsAre("fleet-app.toml: larger than 64 KiB"));
   EXPECT_THAT(problems_of("command = \""), ElementsAre(StartsWith("fleet-app.toml:1:")));
 }

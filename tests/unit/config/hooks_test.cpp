@@ -10,11 +10,12 @@ using testing::ElementsAre;
 const std::string kApp = "[app.shop]\ncommand = [\"x\"]\n[app.shop.hooks]\n";
 
 TEST(HookKeys, SayWhatIsRunAndForHowLong) {
-  const auto config = parse(kApp +
-                                "pre_start = [\"bin/migrate\", \"{release_dir}\"]\npre_start_timeout = \"10m\"\n"
-                                "pre_switch = [\"bin/smoke\", \"{port}\"]\npost_switch = [\"a\"]\npre_stop = [\"b\", \"{instance}\"]\n"
-                                "on_failure = [\"/usr/bin/page\", \"{release}\"]\n",
-                            "fleet.toml", user());
+  const auto config =
+      parse(kApp +
+                "pre_start = [\"bin/migrate\", \"{release_dir}\"]\npre_start_timeout = \"10m\"\n"
+                "pre_switch = [\"bin/smoke\", \"{port}\"]\npost_switch = [\"a\"]\npre_stop = [\"b\", \"{instance}\"]\n"
+                "on_failure = [\"/usr/bin/page\", \"{release}\"]\n",
+            "fleet.toml", user());
   ASSERT_TRUE(config) << config.error().error().text;
   const auto& hooks = config->apps.front().hooks;
   EXPECT_THAT(hooks.of(Hook::pre_start).command, ElementsAre("bin/migrate", "{release_dir}"));

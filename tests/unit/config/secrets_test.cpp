@@ -12,8 +12,9 @@ using testing::StartsWith;
 const std::string kApp = "[app.shop]\ncommand = [\"x\"]\n";
 
 TEST(SecretKeys, NameFilesAndCredentials) {
-  const auto config = parse(kApp + "env_file = \"shop.env\"\n[app.shop.secrets]\nDB = \"/run/db\"\nKEY = \"credential:shop.key\"\n",
-                            "fleet.toml", user());
+  const auto config =
+      parse(kApp + "env_file = \"shop.env\"\n[app.shop.secrets]\nDB = \"/run/db\"\nKEY = \"credential:shop.key\"\n",
+            "fleet.toml", user());
   ASSERT_TRUE(config) << config.error().error().text;
   const auto& app = config->apps.front();
   EXPECT_EQ(app.env_file, "/etc/fleet/shop.env");
@@ -23,11 +24,14 @@ TEST(SecretKeys, NameFilesAndCredentials) {
 
 TEST(SecretKeys, AreRefusedWhereTheyNameNothing) {
   const auto secrets = kApp + "env = { A = \"1\" }\n[app.shop.secrets]\n";
-  EXPECT_THAT(problems(secrets + "A = \"/a\""), ElementsAre("fleet.toml:5:1: app \"shop\": secrets: A is in env already"));
-  EXPECT_THAT(problems(secrets + "PORT = \"/a\""), ElementsAre(StartsWith("fleet.toml:5:1: app \"shop\": secrets: PORT is set by")));
+  EXPECT_THAT(problems(secrets + "A = \"/a\""),
+              ElementsAre("fleet.toml:5:1: app \"shop\": secrets: A is in env already"));
+  EXPECT_THAT(problems(secrets + "PORT = \"/a\""),
+              ElementsAre(StartsWith("fleet.toml:5:1: app \"shop\": secrets: PORT is set by")));
   for (const auto* bad : {"credential:", "credential:../x", "credential:a/b", "credential:.x"}) {
     EXPECT_THAT(problems(secrets + "B = \"" + bad + "\""),
-                ElementsAre(StartsWith("fleet.toml:5:5: app \"shop\": secrets.B: \"" + std::string(bad) + "\" names no credential")));
+                ElementsAre(StartsWith("fleet.toml:5:5: app \"shop\": secrets.B: \"" + std::string(bad) +
+                                       "\" names no credential")));
   }
 }
 

@@ -22,7 +22,8 @@ TEST(PlanText, TellsEachChangeWithWhatWasAndWhatWillBe) {
   auto plan = view();
   plan.changes = {{"build", "00ff", "ab12"}, {"hook pre_start", "", "[\"bin/\x1bmigrate\"] within 5m"}};
   const auto text = plan_text(plan, {});
-  EXPECT_NE(text.find("a deploy would change:\n  build\n    - 00ff\n    + ab12\n  hook pre_start\n    + [\"bin/"), std::string::npos)
+  EXPECT_NE(text.find("a deploy would change:\n  build\n    - 00ff\n    + ab12\n  hook pre_start\n    + [\"bin/"),
+            std::string::npos)
       << text;
   EXPECT_EQ(text.find('\x1b'), std::string::npos) << "a raw escape of the build's";
   EXPECT_NE(text.find("app         shop, on v42\n"), std::string::npos) << text;

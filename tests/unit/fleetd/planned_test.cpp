@@ -51,9 +51,9 @@ TEST_F(Plans, TellWhatDiffers) {
   fetched.version = "2.0";
   environment = "e2";
   const auto text = changes();
-  for (const auto* part : {"build: aa -> bb (2.0)\n", "command: [\"bin/server\"] -> [\"bin/server\",\"-v\"]\n", "environment: e1 -> e2\n",
-                           "resources: user shop -> user shop, memory 512MiB\n", "health: http /, ",
-                           "hook pre_start:  -> [\"bin/migrate\"] within 5m\n"}) {
+  for (const auto* part : {"build: aa -> bb (2.0)\n", "command: [\"bin/server\"] -> [\"bin/server\",\"-v\"]\n",
+                           "environment: e1 -> e2\n", "resources: user shop -> user shop, memory 512MiB\n",
+                           "health: http /, ", "hook pre_start:  -> [\"bin/migrate\"] within 5m\n"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " is not in\n" << text;
   }
 }
@@ -62,7 +62,9 @@ TEST_F(Plans, OfAnAppThatRunsNothingTellAll) {
   state = {};
   state.name = "shop";
   const auto text = changes();
-  EXPECT_NE(text.find("build:  -> aa\ncommand:  -> [\"bin/server\"]\nenvironment:  -> e1\nresources:  -> user shop\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("build:  -> aa\ncommand:  -> [\"bin/server\"]\nenvironment:  -> e1\nresources:  -> user shop\n"),
+            std::string::npos)
+      << text;
   EXPECT_FALSE(view().release);
 }
 

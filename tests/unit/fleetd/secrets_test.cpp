@@ -86,7 +86,8 @@ TEST_F(SecretFiles, MayBeSystemdsCredentials) {
 
 TEST_F(SecretFiles, GoBeforeTheEnvFileAndThatBeforeEnv) {
   app.env = {{"A", "env"}, {"B", "env"}, {"C", "env"}};
-  app.env_file = write("env", "# of the shop\nB = file\nC=file\nexport=1\n\n; more\nQUOTED=\"a # b\"\nSINGLE=' x '\nEMPTY=\n");
+  app.env_file =
+      write("env", "# of the shop\nB = file\nC=file\nexport=1\n\n; more\nQUOTED=\"a # b\"\nSINGLE=' x '\nEMPTY=\n");
   app.secrets = {{"C", write("c", "secret")}};
   plan::Instance instance;
   instance.id = "shop-v1-1";
