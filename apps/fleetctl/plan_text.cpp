@@ -1,5 +1,7 @@
 #include "plan_text.hpp"
 
+#include <algorithm>
+
 #include "text.hpp"
 
 namespace fleet::ctl {
@@ -19,7 +21,11 @@ std::string plan_text(const api::PlanView& plan, const Style& style) {
   line("route", plan.route);
   line("instances", std::to_string(plan.instances));
   if (plan.changes.empty()) return out + coloured("a deploy would change nothing", Colour::green, style.colour) + "\n";
-  out += coloured("a deploy would change:", Colour::yellow, style.colour) + "\n";
+  const auto is_build = [](const api::PlannedChange& change) { return change.what == "build"; };
+  const bool same = std::ranges::none_of(plan.changes, is_build);  // of which a deploy has nothing to do
+  out += coloured(same ? "this build runs already; fleetctl restart would change:" : "a deploy would change:",
+                  Colour::yellow, style.colour) +
+         "\n";
   for (const auto& change : plan.changes) {
     out += "  " + coloured(printable(change.what), Colour::yellow, style.colour) + "\n";
     if (!change.was.empty()) out += "    - " + printable(change.was) + "\n";

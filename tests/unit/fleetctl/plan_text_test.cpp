@@ -29,6 +29,13 @@ TEST(PlanText, TellsEachChangeWithWhatWasAndWhatWillBe) {
   EXPECT_NE(text.find("app         shop, on v42\n"), std::string::npos) << text;
 }
 
+TEST(PlanText, SaysThatARestartTakesUpWhatIsNotTheBuilds) {
+  auto plan = view();
+  plan.changes = {{"environment", "0011", "2233"}};
+  EXPECT_NE(plan_text(plan, {}).find("fleetctl restart would change:\n  environment\n    - 0011\n    + 2233\n"),
+            std::string::npos);
+}
+
 TEST(PlanText, SaysThatNothingWouldChange) {
   EXPECT_TRUE(plan_text(view(), {}).ends_with("a deploy would change nothing\n"));
 }
