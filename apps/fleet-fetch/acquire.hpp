@@ -3,6 +3,7 @@
 
 #include "core/result.hpp"
 #include "link.hpp"
+#include "local_files.hpp"
 #include "scratch.hpp"
 #include "source.hpp"
 #include "wire/messages.hpp"
@@ -24,12 +25,10 @@ Result<> download(const Source&, const wire::FetchJob&, Scratch&, Progress&, Rec
 
 // From a local file. It is copied, so that what is hashed is what is unpacked, whoever writes to it meanwhile; one that
 // changes while it is read is refused, since half of it may be missing. Errors: not_found.
-Result<> copy_local(const Source&, Scratch&, Progress&, Received&);
+Result<> copy_local(const Source&, LocalFiles&, Scratch&, Progress&, Received&);
 
-bool is_folder(const Source&);
-
-// From a local folder: a tar of all below it, in the order of names and without times and owners, so that the same
+// From a local folder, which is open: a tar of all below it, in the order of names and without times and owners, so that the same
 // files have the same digest. Nothing is followed or left out.
-Result<> pack_folder(const Source&, const wire::FetchJob&, Scratch&, Progress&);
+Result<> pack_folder(const Source&, const os::Fd& folder, const wire::FetchJob&, Scratch&, Progress&);
 
 }  // namespace fleet::fetch

@@ -1,6 +1,9 @@
 #include "build.hpp"
 
+#include <algorithm>
+
 #include "format.hpp"
+#include "reuse.hpp"
 #include "text.hpp"
 #include "trust/version.hpp"
 
@@ -22,17 +25,18 @@ Result<> check_way(const Source& source, bool vouched, const wire::FetchJob& job
                          "allow_insecure)");
 }
 
-Result<> receive(const Source& source, const wire::FetchJob& job, Scratch& scratch, Progress& progress,
-                 Received& received) {
-  return source.local ? copy_local(source, scratch, progress, received)
-                      : download(source, job, scratch, progress, received);
+Credentials credentials_of(const wire::FetchJob& job) { return {job.authorization, job.s3, job.netrc}; }
+
+Result<> receive(const Source& source, const Errand& errand, Scratch& scratch, Received& received) {
+  return source.local ? copy_local(source, errand.files, scratch, errand.progress, received)
+                      : download(source, errand.job, scratch, errand.progress, received);
 }
 
 // Small files beside a build.
-Result<std::string> text_of(const Source& source, const wire::FetchJob& job, std::size_t limit, Progress& progress) {
+Result<std::string> text_of(const Source& source, const Errand& errand, std::size_t limit) {
   TRY(Scratch scratch, Scratch::in_memory(limit));
   Received received;
-  TRYV(receive(source, job, scratch, progress, received));
+  TRYV(receive(source, errand, scratch, received));
   return scratch.head(limit);
 }
 
@@ -54,19 +58,19 @@ Result<> check_version(const Source& source, const Pointer& said, const wire::Fe
 // What `first` was found to point to.
 Result<Source> follow(const Source& first, const Pointer& said, const wire::FetchJob& job) {
   TRYV(check_version(first, said, job));
-  TRY(Source build, pointed(first, said.url, {job.authorization, job.s3}));
+  TRY(Source build, pointed(first, said.url, credentials_of(job)));
   const bool vouched = is_vouched_for(job) || (!first.is_plain() && !said.sha256.empty());
   TRYV(check_way(build, vouched, job));
   return build;
 }
 
-Result<Signature> get_signature(const Source& first, const Build& build, const wire::FetchJob& job,
-                                Progress& progress) {
+Result<Signature> get_signature(const Source& first, const Build& build, const Errand& errand) {
+  const auto& job = errand.job;
   const auto& said = build.said.signature;
   if (said.find('\n') != said.npos) return parse_signature(said);
-  auto source = said.empty() ? beside(build.source, ".minisig") : pointed(first, said, {job.authorization, job.s3});
+  auto source = said.empty() ? beside(build.source, ".minisig") : pointed(first, said, credentials_of(job));
   if (!source) return std::unexpected(std::move(source.error()));
-  auto text = text_of(*source, job, kLargestSignature, progress);
+  auto text = text_of(*source, errand, kLargestSignature);
   if (!text && text.error().kind == ErrorKind::not_found) {
     return fail(ErrorKind::verify, "not signed: " + text.error().text + " (the app has trusted_keys)");
   }
@@ -77,9 +81,9 @@ Result<Signature> get_signature(const Source& first, const Build& build, const w
 }
 
 // A server that has none says so; whatever else it says is no reason to do without.
-Result<std::string> digest_beside(const Build& build, const wire::FetchJob& job, Progress& progress) {
-  const Source source = beside(build.source, ".sha256");
-  const auto text = text_of(source, job, kLargestDigestFile, progress);
+Result<std::string> digest_beside(const Source& build, const Errand& errand) {
+  const Source source = beside(build, ".sha256");
+  const auto text = text_of(source, errand, kLargestDigestFile);
   if (!text && text.error().kind == ErrorKind::not_found) return std::string();
   if (!text) return std::unexpected(text.error());
   const auto digest = parse_digest_file(*text);
@@ -87,13 +91,32 @@ Result<std::string> digest_beside(const Build& build, const wire::FetchJob& job,
   return *digest;
 }
 
-Result<> gather(const Source& first, Build& build, const wire::FetchJob& job, Progress& progress) {
-  if (!job.trusted_keys.empty()) {
-    TRY(build.signature, get_signature(first, build, job, progress));
-  } else if (job.sha256.empty() && build.said.sha256.empty()) {
-    TRY(build.sha256, digest_beside(build, job, progress));
+Result<> gather(const Source& first, Build& build, const Errand& errand) {
+  if (!errand.job.trusted_keys.empty()) {
+    TRY(build.signature, get_signature(first, build, errand));
+  } else if (errand.job.sha256.empty() && build.said.sha256.empty()) {
+    TRY(build.sha256, digest_beside(build.source, errand));
   }
   return {};
+}
+
+// Whether a digest that is said before the build is fetched is that of a build which is known. What goes wrong with the
+// file that may say it is seen once it is needed.
+Result<> recognise(const Source& first, Build& build, const Errand& errand) {
+  const auto& job = errand.job;
+  if (job.known.empty()) return {};
+  auto digest = job.sha256.empty() ? build.said.sha256 : job.sha256;
+  if (!build.said.sha256.empty() && build.said.sha256 != digest) return {};
+  if (digest.empty() && job.trusted_keys.empty()) {
+    auto beside = digest_beside(build.source, errand);
+    if (!beside && beside.error().kind == ErrorKind::aborted) return std::unexpected(std::move(beside.error()));
+    digest = beside.value_or("");
+  }
+  build.known = known_as(job, digest, build.source.basename);
+  if (build.known == 0 || !build.said.version.empty()) return {};
+  Pointer said;
+  said.version = job.known[build.known - 1].version;
+  return check_version(first, said, job);
 }
 
 Result<> check_digest(const std::string& expected, const std::string& got) {
@@ -111,19 +134,23 @@ Result<PublicKeys> trusted_keys(const wire::FetchJob& job) {
   return out;
 }
 
-Result<Build> get_build(const wire::FetchJob& job, const PublicKeys& keys, Scratch& scratch, Progress& progress) {
-  TRY(const Source first, parse_source(job.url, {job.authorization, job.s3}));
+Result<Build> packed_build(const wire::FetchJob& job) {
+  Build build;
+  TRY(build.source, parse_source(job.url));
+  build.is_folder = true;
+  return build;
+}
+
+Result<Build> get_build(const Errand& errand, Scratch& scratch) {
+  const auto& job = errand.job;
+  TRY(const Source first, parse_source(job.url, credentials_of(job)));
   TRYV(check_way(first, is_vouched_for(job), job));
   Build build;
   build.source = first;
-  build.is_folder = is_folder(first);
-  if (build.is_folder) {
-    if (!keys.empty()) return refused(first, "a folder has no signature, but the app has trusted_keys");
-    TRYV(pack_folder(first, job, scratch, progress));
-    return build;
-  }
+  if (job.known_etag.empty()) TRYV(recognise(first, build, errand));
+  if (build.known > 0) return build;
   Received received{job.known_etag, false};
-  TRYV(receive(first, job, scratch, progress, received));
+  TRYV(receive(first, errand, scratch, received));
   build.etag = received.etag;
   build.unchanged = received.unchanged;
   if (build.unchanged) return build;
@@ -131,38 +158,48 @@ Result<Build> get_build(const wire::FetchJob& job, const PublicKeys& keys, Scrat
   if (!pointer) {
     TRY(const auto head, scratch.head(kFormatBytes));
     // A page that every URL leads to has better reasons to be refused than what was found beside it.
-    if (detect_format(head)) TRYV(gather(first, build, job, progress));
+    if (detect_format(head)) TRYV(gather(first, build, errand));
     return build;
   }
   build.said = std::move(*pointer);
   TRY(build.source, follow(first, build.said, job));
-  TRYV(gather(first, build, job, progress));
+  TRYV(recognise(first, build, errand));
+  if (build.known > 0) return build;
+  TRYV(gather(first, build, errand));
   TRYV(scratch.restart());
   Received of_build;
-  TRYV(receive(build.source, job, scratch, progress, of_build));
+  TRYV(receive(build.source, errand, scratch, of_build));
   TRY(const auto further, pointer_in(scratch, build.source));
   if (further) return refused(build.source, "it points further, although it was pointed to itself");
   return build;
 }
 
-Result<std::string> verify_build(const Build& build, const wire::FetchJob& job, const PublicKeys& keys,
-                                 const Scratch& scratch) {
+Result<Signed> verify_build(const Build& build, const wire::FetchJob& job, const PublicKeys& keys, const Scratch& scratch) {
   const auto got = scratch.sha256();
   for (const auto* expected : {&job.sha256, &build.said.sha256, &build.sha256}) TRYV(check_digest(*expected, got));
-  if (!build.signature) return std::string();
-  if (build.signature->prehashed) return verify(*build.signature, keys, scratch.blake2b());
-  TRY(const auto bytes, scratch.mapped());
-  return verify(*build.signature, keys, bytes.text());
+  Signed by;
+  if (!build.signature) return by;
+  if (build.signature->prehashed) {
+    TRY(by.shown, verify(*build.signature, keys, scratch.blake2b()));
+  } else {
+    TRY(const auto bytes, scratch.mapped());
+    TRY(by.shown, verify(*build.signature, keys, bytes.text()));
+  }
+  const auto is_its = [&](const PublicKey& key) { return key.id == build.signature->key_id; };
+  const auto its = std::ranges::find_if(keys, is_its);
+  if (std::ranges::count_if(keys, is_its) == 1) by.key = job.trusted_keys[static_cast<std::size_t>(its - keys.begin())];
+  return by;
 }
 
-Result<wire::FetchDone> look_at(const wire::FetchJob& job, Progress& progress) {
-  TRY(const Source first, parse_source(job.url, {job.authorization, job.s3}));
+Result<wire::FetchDone> look_at(const Errand& errand) {
+  const auto& job = errand.job;
+  TRY(const Source first, parse_source(job.url, credentials_of(job)));
   TRYV(check_way(first, is_vouched_for(job), job));
   TRY(Scratch scratch, Scratch::in_memory(kLargestPointer));
   Received received{job.known_etag, false};
   wire::FetchDone done;
   // What is too large for a pointer is a build, of which its etag is enough.
-  if (auto got = receive(first, job, scratch, progress, received); !got && !scratch.was_too_large()) {
+  if (auto got = receive(first, errand, scratch, received); !got && !scratch.was_too_large()) {
     return std::unexpected(std::move(got.error()));
   }
   done.etag = received.etag;

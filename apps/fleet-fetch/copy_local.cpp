@@ -1,4 +1,3 @@
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,23 +27,18 @@ std::string etag_of(const struct stat& file) {
 
 }  // namespace
 
-Result<> copy_local(const Source& source, Scratch& scratch, Progress& progress, Received& received) {
-  // O_NONBLOCK: a fifo must not hold us up before it is refused.
-  const os::Fd file(::open(source.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+Result<> copy_local(const Source& source, LocalFiles& files, Scratch& scratch, Progress& progress, Received& received) {
+  TRY(const os::Fd file, files.open(source.path));
   struct stat before {
   }, after{};
-  if (!file || ::fstat(file.get(), &before) != 0) {
-    const bool is_absent = errno == ENOENT;
-    auto error = fail_errno("cannot read " + source.shown, errno);
-    if (is_absent) error.error().kind = ErrorKind::not_found;
-    return error;
-  }
+  if (::fstat(file.get(), &before) != 0) return fail_errno("cannot read " + source.shown, errno);
   if (!S_ISREG(before.st_mode)) return fail(ErrorKind::fetch, "cannot read " + source.shown + ": not a regular file");
   const auto known = std::exchange(received.etag, etag_of(before));
   received.unchanged = known == received.etag;
   if (received.unchanged) return {};
   const auto size = static_cast<std::uint64_t>(before.st_size);
   if (size > scratch.limit()) return std::unexpected(scratch.too_large().error().in(source.shown));
+  if (auto room = scratch.expect(size); !room) return std::unexpected(std::move(room).error().in(source.shown));
   progress.set_total(size);
   std::string block(kBlock, '\0');
   for (;;) {

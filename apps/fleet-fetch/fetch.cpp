@@ -1,11 +1,9 @@
 #include "fetch.hpp"
 
-#include <optional>
-
 #include "build.hpp"
 #include "format.hpp"
+#include "reuse.hpp"
 #include "sandbox.hpp"
-#include "staging.hpp"
 #include "unpack.hpp"
 
 namespace fleet::fetch {
@@ -19,16 +17,31 @@ Result<Format> format_of(const Build& build, const Scratch& scratch) {
   return format;
 }
 
+wire::FetchDone as_known(const Build& build, const wire::FetchJob& job) {
+  auto done = done_as_known(job, build.known);
+  done.etag = build.etag;
+  if (!build.said.version.empty()) done.version = build.said.version;
+  if (!build.said.url.empty()) done.url = build.source.shown;
+  return done;
+}
+
 }  // namespace
 
-Result<wire::FetchDone> fetch(const wire::FetchJob& job, Progress& progress) {
+Result<wire::FetchDone> fetch(const wire::FetchJob& job, Prepared prepared, Progress& progress) {
   TRYV(progress.enter(wire::FetchPhase::download, 0));
-  if (job.look_only) return look_at(job, progress);
+  const Errand errand{job, progress, prepared.files};
+  if (prepared.root < 0) return look_at(errand);
   TRY(const auto keys, trusted_keys(job));
-  TRY(Staging staging, Staging::create(job.destination));
-  TRY(auto created, Scratch::create(job.max_download, !keys.empty()));
-  std::optional<Scratch> scratch(std::move(created));
-  TRY(const Build build, get_build(job, keys, *scratch, progress));
+  auto scratch = std::move(prepared.packed);
+  Build build;
+  if (scratch) {
+    TRY(build, packed_build(job));
+  } else {
+    TRY(auto created, Scratch::create(job.max_download, !keys.empty()));
+    scratch.emplace(std::move(created));
+    TRY(build, get_build(errand, *scratch));
+  }
+  if (build.known > 0) return as_known(build, job);
   wire::FetchDone done;
   done.etag = build.etag;
   done.unchanged = build.unchanged;
@@ -39,13 +52,14 @@ Result<wire::FetchDone> fetch(const wire::FetchJob& job, Progress& progress) {
   TRY(const Format format, format_of(build, *scratch));
   done.sha256 = scratch->sha256();
   done.bytes = scratch->size();
-  TRY(done.signed_by, verify_build(build, job, keys, *scratch));
+  TRY(const Signed by, verify_build(build, job, keys, *scratch));
+  done.signed_by = by.shown;
+  done.trusted_by = by.key;
 
   TRYV(progress.enter(wire::FetchPhase::unpack, scratch->size()));
-  TRY(const Unpacked unpacked, unpack(*scratch, format, build.source.basename, job, staging.root(), progress));
-  scratch.reset();  // before the disk is synced: these bytes need not get there
-  TRYV(staging.publish());
+  TRY(const Unpacked unpacked, unpack(*scratch, format, build.source.basename, job, prepared.root, progress));
   done.format = build.is_folder ? "directory" : name(unpacked.format);
+  done.layout = unpacked.is_whole ? layout_of_file(build.source.basename) : kLayoutTree;
   done.unpacked_bytes = unpacked.bytes;
   done.entries = unpacked.entries;
   if (!build.said.url.empty()) done.url = build.source.shown;

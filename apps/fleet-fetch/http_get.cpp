@@ -171,6 +171,9 @@ bool HttpGet::begin_body() {
   if (known_.total.value_or(0) > scratch_.limit()) {
     return refuse(Outcome::Next::give_up, scratch_.too_large().error());
   }
+  if (auto room = scratch_.expect(known_.total.value_or(0)); !room) {
+    return refuse(Outcome::Next::give_up, std::move(room).error());
+  }
   progress_.set_total(known_.total.value_or(0));
   return true;
 }

@@ -62,8 +62,10 @@ Result<> Link::send_bytes(std::string_view bytes) {
 bool Link::stop_asked() const { return sigterm_came || wait_for(fd_, POLLIN | POLLRDHUP, 0) != 0; }
 
 Result<> Progress::enter(wire::FetchPhase phase, std::uint64_t total) {
-  now_ = {phase, 0, total};
+  now_ = {phase, 0, total, 0};
   told_ = Clock::now();
+  rate_.clear();
+  rate_.note(told_, 0);
   return link_.send(now_);
 }
 
@@ -74,6 +76,8 @@ Result<> Progress::reach(std::uint64_t bytes) {
   if (link_.stop_asked()) return fail(ErrorKind::aborted, "stopped");
   if (now - told_ < kTellEvery) return {};
   told_ = now;
+  rate_.note(now, bytes);
+  now_.rate = rate_.per_second();
   return link_.send(now_);
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/result.hpp"
+#include "rate.hpp"
 #include "wire/frame.hpp"
 #include "wire/messages.hpp"
 
@@ -61,6 +62,7 @@ class Progress {
   Clock::time_point deadline_;
   Clock::time_point told_{};
   wire::FetchProgress now_;
+  Rate rate_;
 };
 
 // From now on SIGTERM makes Link::stop_asked true, so that what was begun is taken away again; and what a write runs

@@ -1,13 +1,11 @@
 // fleet-fetch: downloads, verifies and unpacks one artifact for fleetd, in a process that can do little else.
-#include <curl/curl.h>
 #include <sys/socket.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <clocale>
 #include <iostream>
 
-#include "fetch.hpp"
+#include "keeper.hpp"
 #include "link.hpp"
 #include "sandbox.hpp"
 
@@ -23,20 +21,13 @@ bool is_stream_socket(int fd) {
   return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
 }
 
-Result<wire::FetchDone> run(const wire::FetchJob& job, fetch::Progress& progress) {
-  TRYV(fetch::limit_resources(std::max(job.max_download, job.max_unpacked)));
-  if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return fail("cannot start libcurl");
-  TRYV(fetch::deny_dangerous_calls());
-  return fetch::fetch(job, progress);
-}
-
 Result<> serve(fetch::Link& link) {
   TRYV(fetch::give_up_privileges());
-  TRY(const auto job, link.receive_job());
-  fetch::Progress progress(link, job.timeout);
-  auto done = run(job, progress);
+  TRY(auto job, link.receive_job());
+  fetch::Keeper keeper(link, std::move(job));
+  auto done = keeper.run();
   if (done) return link.send(*done);
-  static_cast<void>(link.send(wire::FetchFailed{progress.phase(), done.error().text}));
+  static_cast<void>(link.send(wire::FetchFailed{keeper.phase(), done.error().text}));
   return std::unexpected(std::move(done).error());
 }
 

@@ -50,12 +50,10 @@ class Packing {
   Packing(const Source& source, const wire::FetchJob& job, Scratch& scratch, Progress& progress)
       : source_(source), job_(job), scratch_(scratch), progress_(progress) {}
 
-  Result<> run() {
+  Result<> run(const os::Fd& top) {
     archive_write_set_format_pax_restricted(writer_.get());
     archive_write_set_bytes_per_block(writer_.get(), 0);
     if (archive_write_open(writer_.get(), this, nullptr, &on_bytes, nullptr) != ARCHIVE_OK) return unwritten();
-    const os::Fd top(::open(source_.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!top) return fail_errno("cannot read " + source_.shown, errno);
     TRYV(pack_all(top, "", 1));
     return archive_write_close(writer_.get()) == ARCHIVE_OK ? Result<>() : unwritten();
   }
@@ -124,6 +122,7 @@ class Packing {
     struct stat is {};
     if (!file || ::fstat(file.get(), &is) != 0) return fail_errno("cannot read " + shown(path), errno);
     if (!S_ISREG(is.st_mode)) return changed(path);
+    TRYV(scratch_.expect(static_cast<std::uint64_t>(is.st_size)));
     TRYV(begin_entry(path, is, ""));
     off_t done = 0;
     for (;;) {
@@ -155,13 +154,9 @@ class Packing {
 
 }  // namespace
 
-bool is_folder(const Source& source) {
-  struct stat is {};
-  return source.local && ::stat(source.path.c_str(), &is) == 0 && S_ISDIR(is.st_mode);
-}
-
-Result<> pack_folder(const Source& source, const wire::FetchJob& job, Scratch& scratch, Progress& progress) {
-  return Packing(source, job, scratch, progress).run();
+Result<> pack_folder(const Source& source, const os::Fd& folder, const wire::FetchJob& job, Scratch& scratch,
+                     Progress& progress) {
+  return Packing(source, job, scratch, progress).run(folder);
 }
 
 }  // namespace fleet::fetch

@@ -1,5 +1,8 @@
 #include "sandbox.hpp"
 
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -7,11 +10,17 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <initializer_list>
 #include <memory>
+#include <string>
+
+#include "os/fd.hpp"
 
 namespace fleet::fetch {
 namespace {
@@ -83,6 +92,54 @@ Result<> give_up_privileges() {
   if (!kSanitized) ::prctl(PR_SET_DUMPABLE, 0);
   if (!set_limit(RLIMIT_CORE, 0)) return fail_errno("cannot turn core files off", errno);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail_errno("cannot renounce new privileges", errno);
+  return {};
+}
+
+Result<> become(std::uint32_t uid, std::uint32_t gid) {
+  if (uid != 0 && ::geteuid() == 0) {
+    if (::setgroups(0, nullptr) != 0 || ::setresgid(gid, gid, gid) != 0 || ::setresuid(uid, uid, uid) != 0) {
+      return fail_errno("cannot become user " + std::to_string(uid), errno);
+    }
+    if (!kSanitized) ::prctl(PR_SET_DUMPABLE, 0);
+  }
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // another user's processes lose it
+  return {};
+}
+
+Result<> confine_files(int root) {
+  if (kSanitized) return {};
+  const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  if (version < 2) return {};
+  constexpr std::uint64_t kRead = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+  constexpr std::uint64_t kTruncate = 1ull << 14;  // since version 3
+  const auto all = (LANDLOCK_ACCESS_FS_REFER << 1) - 1 + (version >= 3 ? kTruncate : 0);
+  landlock_ruleset_attr wanted{};
+  wanted.handled_access_fs = all;
+  const os::Fd rules(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &wanted, sizeof wanted, 0)));
+  if (!rules) return fail_errno("cannot confine files", errno);
+  const auto allow = [&](int place, std::uint64_t access) {
+    landlock_path_beneath_attr rule{};
+    rule.allowed_access = access;
+    rule.parent_fd = place;
+    return ::syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
+  };
+  const auto readable = [&](const char* path) {
+    const os::Fd place(path ? ::open(path, O_PATH | O_CLOEXEC) : -1);
+    struct stat is {};
+    if (!place || ::fstat(place.get(), &is) != 0) return true;  // nothing to be read
+    return allow(place.get(), S_ISDIR(is.st_mode) ? kRead : LANDLOCK_ACCESS_FS_READ_FILE);
+  };
+  bool done = true;
+  // Libraries, certificates, and what name look-ups read.
+  for (const char* path : {"/etc", "/usr", "/lib", "/lib64", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager",
+                           "/var/lib/ca-certificates", "/dev/null", "/dev/urandom", "/sys/devices/system/cpu"}) {
+    done = readable(path) && done;
+  }
+  for (const char* variable : {"SSL_CERT_FILE", "SSL_CERT_DIR"}) done = readable(std::getenv(variable)) && done;
+  constexpr std::uint64_t kNever = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
+                                   LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SOCK;
+  if (root >= 0) done = allow(root, all & ~kNever) && done;
+  if (!done || ::syscall(SYS_landlock_restrict_self, rules.get(), 0) != 0) return fail_errno("cannot confine files", errno);
   return {};
 }
 

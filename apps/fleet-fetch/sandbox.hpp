@@ -8,8 +8,16 @@
 namespace fleet::fetch {
 
 // At the start: no new privileges, no core, not to be traced or read by others, files for ourselves only, SIGTERM when
-// fleetd dies. Changing to a user of its own, when root, belongs here too.
+// fleetd dies.
 Result<> give_up_privileges();
+
+// In a child: another user with no other group (0, or not root: as it is), and SIGKILL when its parent dies.
+Result<> become(std::uint32_t uid, std::uint32_t gid);
+
+// From here on files can be read only where programs, settings and certificates are, and made only beneath `root` (-1:
+// nowhere), as far as the kernel has landlock(7) with links between folders (its version 2, Linux 5.19); what is open
+// stays so.
+Result<> confine_files(int root);
 
 // Limits on memory, descriptors and the size of any one file (bytes).
 Result<> limit_resources(std::uint64_t largest_file);

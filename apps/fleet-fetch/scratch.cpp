@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "space.hpp"
+
 namespace fleet::fetch {
 namespace {
 
@@ -37,6 +39,7 @@ Result<Scratch> Scratch::create(std::uint64_t limit, bool prehashed) {
   os::Fd file = nameless_file();
   if (!file) return fail_errno("cannot create a temporary file", errno);
   Scratch out(std::move(file), limit, prehashed);
+  out.on_disk_ = true;
   TRYV(out.restart());
   return out;
 }
@@ -57,6 +60,10 @@ Result<> Scratch::restart() {
     return fail("cannot compute BLAKE2b");
   }
   return {};
+}
+
+Result<> Scratch::expect(std::uint64_t bytes) const {
+  return on_disk_ ? check_room(fd(), bytes, "the download") : Result<>();
 }
 
 Result<> Scratch::append(std::string_view bytes) {
@@ -87,8 +94,12 @@ std::string Scratch::sha256() const {
 std::string Scratch::blake2b() const { return final_bytes(prehash_.get()); }
 
 Result<std::string> Scratch::head(std::size_t count) const {
+  return part(0, count);
+}
+
+Result<std::string> Scratch::part(std::uint64_t at, std::size_t count) const {
   std::string out(count, '\0');
-  const ssize_t got = ::pread(fd(), out.data(), out.size(), 0);
+  const ssize_t got = ::pread(fd(), out.data(), out.size(), static_cast<off_t>(at));
   if (got < 0) return fail_errno("cannot read the temporary file", errno);
   out.resize(static_cast<std::size_t>(got));
   return out;

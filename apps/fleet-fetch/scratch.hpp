@@ -36,6 +36,9 @@ class Scratch {
   // For what is small.
   static Result<Scratch> in_memory(std::uint64_t limit);
 
+  // Errors: fetch when there is no room for so many bytes more. What is in memory has room.
+  Result<> expect(std::uint64_t bytes) const;
+
   // Errors: fetch when there would be more bytes than the limit.
   Result<> append(std::string_view bytes);
   // Forgets all that was appended.
@@ -53,6 +56,8 @@ class Scratch {
   std::string blake2b() const;
   // The first bytes, up to `count`.
   Result<std::string> head(std::size_t count) const;
+  // `count` bytes from `at` on, as far as they are there.
+  Result<std::string> part(std::uint64_t at, std::size_t count) const;
   Result<Mapped> mapped() const;
   int fd() const { return file_.get(); }
 
@@ -63,7 +68,7 @@ class Scratch {
 
   os::Fd file_;
   std::uint64_t size_ = 0, limit_ = 0;
-  bool prehashed_ = false, too_large_ = false;
+  bool prehashed_ = false, too_large_ = false, on_disk_ = false;
   Digest digest_{EVP_MD_CTX_new(), EVP_MD_CTX_free}, prehash_{EVP_MD_CTX_new(), EVP_MD_CTX_free};
 };
 

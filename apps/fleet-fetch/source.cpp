@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 
+#include "netrc.hpp"
 #include "text.hpp"
 
 namespace fleet::fetch {
@@ -53,6 +54,11 @@ Source remote_source(const Url& url, const std::string& scheme, const Credential
   out.authorization = credentials.authorization;
   out.user = part(url, CURLUPART_USER, CURLU_URLDECODE);
   out.password = part(url, CURLUPART_PASSWORD, CURLU_URLDECODE);
+  if (const auto login = login_for(credentials.netrc, part(url, CURLUPART_HOST));
+      login && out.user.empty() && out.password.empty()) {
+    out.user = login->user;
+    out.password = login->password;
+  }
   out.origin = scheme + "://" + part(url, CURLUPART_HOST) + ":" + part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
   std::transform(out.origin.begin(), out.origin.end(), out.origin.begin(),
                  [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });

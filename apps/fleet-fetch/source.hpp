@@ -35,6 +35,7 @@ struct Source {
 struct Credentials {
   std::string authorization;
   wire::S3Access s3;
+  std::string netrc = {};  // for the host of any URL that says nobody itself
 };
 
 // `url` is http, https, s3, file, or an absolute path. Errors: usage.

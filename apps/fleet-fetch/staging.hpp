@@ -21,15 +21,23 @@ class Staging {
 
   int root() const { return root_.get(); }
 
+  // Lets this user write into it (0: who we are), until it is taken back with all that is in it; nobody else may write
+  // meanwhile.
+  Result<> give_to(std::uint32_t uid, std::uint32_t gid);
+  Result<> take_back();
+  // Of all that is in it.
+  Result<> empty();
+
+  enum class Sync { all, done };  // done: what is in it is on disk
   // Puts all of it on disk, then gives it its name, then puts that on disk.
-  Result<> publish();
+  Result<> publish(Sync sync);
 
  private:
   Staging(os::Fd parent, std::string final_name);
 
   os::Fd parent_, root_;
   std::string final_name_, name_;
-  bool published_ = false;
+  bool published_ = false, given_ = false;
 };
 
 }  // namespace fleet::fetch

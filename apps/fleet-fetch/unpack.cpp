@@ -2,6 +2,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,8 +10,11 @@
 #include <cctype>
 #include <cerrno>
 #include <memory>
+#include <optional>
 
+#include "decompress.hpp"
 #include "policy.hpp"
+#include "space.hpp"
 #include "text.hpp"
 #include "tree.hpp"
 
@@ -18,6 +22,7 @@ namespace fleet::fetch {
 namespace {
 
 constexpr std::size_t kBlock = 256u << 10;
+constexpr std::uint64_t kWorthFlushing = 1u << 20;  // bytes
 
 using Archive = std::unique_ptr<archive, decltype(&archive_read_free)>;
 
@@ -27,28 +32,36 @@ std::unexpected<Error> unreadable(Format format, archive* from) {
   return fail(ErrorKind::verify, "cannot unpack as " + std::string(name(format)) + ": " + why);
 }
 
-// Only the reader for this format, so that no other of libarchive's parsers ever sees the bytes.
-Result<Archive> open_archive(const Scratch& scratch, Format format) {
+// A tar that is decompressed on its way to libarchive.
+struct Stream {
+  std::unique_ptr<Decompressed> from;
+  std::optional<Error> error;
+
+  static la_ssize_t on_read(archive*, void* self, const void** data) {
+    auto& mine = *static_cast<Stream*>(self);
+    auto block = mine.from->next();
+    if (!block) mine.error = std::move(block.error());
+    if (!block) return -1;
+    *data = block->data();
+    return static_cast<la_ssize_t>(block->size());
+  }
+};
+
+bool is_compressed_tar(Format format) { return format > Format::tar && format < Format::zip; }
+
+// Only the reader for this format, so that no other of libarchive's parsers ever sees the bytes. `stream`: of a
+// compressed tar.
+Result<Archive> open_archive(const Scratch& scratch, Format format, Stream* stream = nullptr) {
   Archive out(archive_read_new(), archive_read_free);
   if (!out) return fail("cannot start libarchive");
-  switch (format) {
-    case Format::tar: break;
-    case Format::tar_gz: archive_read_support_filter_gzip(out.get()); break;
-    case Format::tar_xz: archive_read_support_filter_xz(out.get()); break;
-    case Format::tar_zst: archive_read_support_filter_zstd(out.get()); break;
-    case Format::tar_bz2: archive_read_support_filter_bzip2(out.get()); break;
-    case Format::zip:
-    case Format::war:
-    case Format::jar: archive_read_support_format_zip_seekable(out.get()); break;
-    case Format::executable: return fail("an executable is no archive");
-  }
   if (format < Format::zip) archive_read_support_format_tar(out.get());
+  else archive_read_support_format_zip_seekable(out.get());
+  if (stream) {
+    const int code = archive_read_open(out.get(), stream, nullptr, &Stream::on_read, nullptr);
+    return code == ARCHIVE_OK ? Result<Archive>(std::move(out)) : unreadable(format, out.get());
+  }
   if (::lseek(scratch.fd(), 0, SEEK_SET) != 0) return fail_errno("cannot rewind the temporary file", errno);
   if (archive_read_open_fd(out.get(), scratch.fd(), kBlock) != ARCHIVE_OK) return unreadable(format, out.get());
-  // The compression and what reads the file; libarchive would peel off any number.
-  if (archive_filter_count(out.get()) > 2) {
-    return fail(ErrorKind::verify, "cannot unpack as " + std::string(name(format)) + ": it is compressed more than once");
-  }
   return out;
 }
 
@@ -86,16 +99,18 @@ Entry as_entry(archive_entry* from) {
 class Unpacking {
  public:
   Unpacking(const Scratch& scratch, Format format, const Limits& limits, int root, Progress& progress)
-      : scratch_(scratch), format_(format), policy_(limits, scratch.size()), tree_(root), progress_(progress) {}
+      : scratch_(scratch), format_(format), policy_(limits, scratch.size()), most_bytes_(limits.bytes), root_(root), tree_(root), progress_(progress) {}
 
   Result<Unpacked> archive_entries() {
-    TRY(const Archive from, open_archive(scratch_, format_));
-    for (;;) {
-      TRY(archive_entry* const entry, next_entry(format_, from.get()));
-      if (!entry) break;
-      TRYV(write_entry(from.get(), entry));
+    if (!is_compressed_tar(format_)) {
+      TRY(const Archive from, open_archive(scratch_, format_));
+      TRYV(write_entries(from.get()));
+      return finished();
     }
-    if (policy_.entries() == 0) return fail(ErrorKind::verify, "the archive has no files in it");
+    auto done = decompressed_entries();
+    // What was wrong with the compression says more than what that did to the tar.
+    if (stream_.error) return std::unexpected(std::move(*stream_.error).in("cannot unpack as " + std::string(name(format_))));
+    if (!done) return std::unexpected(std::move(done.error()));
     return finished();
   }
 
@@ -113,13 +128,42 @@ class Unpacking {
       TRYV(progress_.reach(at));
     }
     TRYV(Tree::seal(file, format_ == Format::executable, 0));
+    is_whole_ = true;
     return finished();
   }
 
  private:
+  Result<> write_entries(archive* from) {
+    for (;;) {
+      TRY(archive_entry* const entry, next_entry(format_, from));
+      if (!entry) return {};
+      TRYV(write_entry(from, entry));
+    }
+  }
+
+  // To the end of the file, beyond that of the tar: there it says whether all before was whole.
+  Result<> decompressed_entries() {
+    auto opened = Decompressed::open(scratch_, format_);
+    if (!opened) {
+      stream_.error = std::move(opened.error());
+      return {};
+    }
+    stream_.from = std::move(*opened);
+    TRY(const Archive from, open_archive(scratch_, format_, &stream_));
+    TRYV(write_entries(from.get()));
+    for (;;) {
+      auto rest = stream_.from->next();
+      if (!rest) stream_.error = std::move(rest.error());
+      if (!rest || rest->empty()) return {};
+      TRYV(policy_.grow("what follows its last entry", rest->size()));
+      TRYV(reached(from.get()));
+    }
+  }
+
   Result<Unpacked> finished() {
+    if (policy_.entries() == 0) return fail(ErrorKind::verify, "the archive has no files in it");
     TRYV(tree_.seal_folders());
-    return Unpacked{format_, policy_.bytes(), policy_.entries()};
+    return Unpacked{format_, policy_.bytes(), policy_.entries(), is_whole_};
   }
 
   Result<> write_entry(archive* from, archive_entry* raw) {
@@ -139,8 +183,12 @@ class Unpacking {
   }
 
   Result<> write_file(archive* from, archive_entry* raw, const Admitted& admitted) {
-    TRY(const os::Fd file, tree_.create_file(admitted.path));
     const std::string shown = printable(admitted.path);
+    if (archive_entry_size_is_set(raw) && archive_entry_size(raw) > 0) {
+      const auto declared = static_cast<std::uint64_t>(archive_entry_size(raw));
+      TRYV(check_room(root_, std::min(declared, most_bytes_), shown));  // beyond that it is refused for its size
+    }
+    TRY(const os::Fd file, tree_.create_file(admitted.path));
     std::uint64_t size = 0;
     for (;;) {
       const void* data = nullptr;
@@ -156,6 +204,8 @@ class Unpacking {
       TRYV(reached(from));
     }
     TRYV(end_with_hole(file, raw, size, admitted));
+    // On its way to the disk already, when the release waits for all of it to be there.
+    if (size >= kWorthFlushing) ::sync_file_range(file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
     return Tree::seal(file, (admitted.mode & 0111) != 0, archive_entry_mtime(raw));
   }
 
@@ -170,30 +220,43 @@ class Unpacking {
   }
 
   Result<> reached(archive* from) {
-    return progress_.reach(
-        std::min(static_cast<std::uint64_t>(std::max<la_int64_t>(archive_filter_bytes(from, -1), 0)), scratch_.size()));
+    const auto read = stream_.from ? stream_.from->consumed()
+                                   : static_cast<std::uint64_t>(std::max<la_int64_t>(archive_filter_bytes(from, -1), 0));
+    return progress_.reach(std::min(read, scratch_.size()));
   }
 
   const Scratch& scratch_;
   Format format_;
   Policy policy_;
+  std::uint64_t most_bytes_;
+  int root_;  // borrowed
   Tree tree_;
   Progress& progress_;
+  Stream stream_;
+  bool is_whole_ = false;
   std::string block_;
 };
 
-// Reads only the zip's directory.
-Result<Format> kind_of_zip(const Scratch& scratch, const std::string& basename, const Limits& limits) {
+struct ZipDirectory {
+  Format kind = Format::zip;
+  std::uint64_t bytes = 0;  // of all entries, as it says
+};
+
+Result<ZipDirectory> directory_of(const Scratch& scratch, const std::string& basename, const Limits& limits) {
   TRY(const Archive from, open_archive(scratch, Format::zip));
   bool has_manifest = false, has_web_inf = false;
+  ZipDirectory out;
   for (std::uint32_t count = 0; count < limits.entries; ++count) {
     TRY(archive_entry* const entry, next_entry(Format::zip, from.get()));
     if (!entry) break;
     const std::string path = text_or_empty(archive_entry_pathname(entry));
+    const auto size = static_cast<std::uint64_t>(std::max<la_int64_t>(archive_entry_size(entry), 0));
+    out.bytes += std::min(size, limits.bytes);  // no sum of so many overflows
     has_manifest |= path == "META-INF/MANIFEST.MF";
     has_web_inf |= path.starts_with("WEB-INF/");
   }
-  return zip_kind(basename, has_manifest, has_web_inf);
+  out.kind = zip_kind(basename, has_manifest, has_web_inf);
+  return out;
 }
 
 }  // namespace
@@ -201,12 +264,18 @@ Result<Format> kind_of_zip(const Scratch& scratch, const std::string& basename, 
 Result<Unpacked> unpack(const Scratch& scratch, Format format, const std::string& basename, const wire::FetchJob& job,
                         int root, Progress& progress) {
   const Limits limits{job.max_unpacked, job.max_entries, job.max_depth, job.max_ratio};
+  TRY(auto declared, declared_size(scratch, format));
   if (format == Format::zip) {
-    TRY(format, kind_of_zip(scratch, basename, limits));
+    TRY(const auto directory, directory_of(scratch, basename, limits));
+    format = directory.kind;
+    declared = directory.bytes;
   }
-  Unpacking work(scratch, format, limits, root, progress);
   const bool is_java = format == Format::war || format == Format::jar;
   const bool is_kept_whole = format == Format::executable || (is_java && !job.unpack_java);
+  const auto needed = is_kept_whole ? scratch.size() : declared.value_or(0);
+  // More than it may have is refused with the entry's name, once it has it.
+  TRYV(check_room(root, std::min(needed, job.max_unpacked), "what it unpacks to"));
+  Unpacking work(scratch, format, limits, root, progress);
   return is_kept_whole ? work.whole_file(basename) : work.archive_entries();
 }
 

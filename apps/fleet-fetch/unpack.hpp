@@ -16,6 +16,7 @@ struct Unpacked {
   Format format = Format::tar;
   std::uint64_t bytes = 0;
   std::uint32_t entries = 0;
+  bool is_whole = false;  // one file, kept as it came
 };
 
 // Archives are unpacked as they are, nothing stripped; an executable becomes `<root>/<basename>`, and so does a war or

@@ -17,7 +17,7 @@ milliseconds now() {
 
 // What has been told so far, so that a reconnect repeats nothing.
 struct Telling {
-  explicit Telling(Terminal& out, bool json) : terminal(out), as_json(json), story(out.talk_style()) {}
+  explicit Telling(Terminal& out, bool json) : terminal(out), as_json(json), story(out.talk_style(), !out.has_moments()) {}
   Terminal& terminal;
   bool as_json;
   Story story;

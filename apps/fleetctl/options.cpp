@@ -151,6 +151,10 @@ class CommandLine {
     auto* status = verb("status", "what runs", Verb::status);
     status->add_flag("-w,--watch", options_.watch, "again each second, until Ctrl-C");
     verb("releases", "the releases there are to go back to", Verb::releases);
+    add_pin("pin", "keep a release until it is unpinned", Verb::pin);
+    add_pin("unpin", "let a release go once it need not be kept", Verb::unpin);
+    auto* gc = verb("gc", "remove the releases that need not be kept, and what killed fetches have left", Verb::gc);
+    gc->add_flag("--dry-run", options_.dry_run, "say what would go, and how much that gives back");
     auto* logs = verb("logs", "what an app's instances wrote, or its access log", Verb::logs);
     logs->add_option_function<std::string>("name", [this](const std::string& name) { options_.app = name; }, "the app, as by --app")
         ->type_name("APP")
@@ -166,6 +170,12 @@ class CommandLine {
     auto* events = verb("events", "what happened", Verb::events);
     events->add_flag("-f,--follow", options_.follow, "what happens from now on");
     since_ = events->add_option("--since", raw_.since, "after this event's number")->type_name("SEQ");
+  }
+
+  void add_pin(const char* name, const char* what, Verb which) {
+    auto* command = verb(name, what, which);
+    number_.push_back(
+        command->add_option("release", raw_.number, "its number")->required()->type_name("RELEASE")->transform(strip_v()));
   }
 
   void add_daemon() {

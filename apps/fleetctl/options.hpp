@@ -17,6 +17,9 @@ enum class Verb : std::uint8_t {
   plan,
   status,
   releases,
+  pin,
+  unpin,
+  gc,
   rollback,
   restart,
   abort,
@@ -43,7 +46,8 @@ struct Options {
   std::string build, sha256;            // deploy; a local path is absolute already
   bool latest = false, force = false;   // deploy: of the app's source; of a lower version too
   bool if_changed = false;              // deploy
-  std::optional<std::uint64_t> number;  // rollback: release; abort, follow: deployment
+  std::optional<std::uint64_t> number;  // rollback, pin, unpin: release; abort, follow: deployment
+  bool dry_run = false;                 // gc
   bool wait = true;                     // deploy, rollback, restart
   std::chrono::milliseconds timeout{300000};
   bool watch = false;   // status

@@ -122,7 +122,9 @@ std::string notes(const AppView& app, milliseconds now, const Style& style) {
   if (const auto& deployment = app.deployment) {
     out += app.name + ": " + std::string(name(deployment->kind)) + ", deployment " + std::to_string(deployment->id) +
            ", in " + std::string(name(deployment->phase)) + ", for " + elapsed(deployment->started_at, now) + ", by " +
-           printable(deployment->requested_by) + "\n";
+           printable(deployment->requested_by) +
+           (deployment->progress ? ": " + std::string(name(deployment->progress->step)) + " " + how_far(*deployment->progress) : "") +
+           "\n";
   }
   if (const auto until = app.held_until ? parse_time(*app.held_until) : std::nullopt) {
     out += app.name + ": " + coloured("requests are held", Colour::yellow, style.colour) + " for " +
@@ -226,16 +228,32 @@ std::string hold_text(const api::HoldView& hold, milliseconds now) {
 
 std::string releases_text(const api::ReleasesView& releases, milliseconds now, const Style& style) {
   if (releases.releases.empty()) return releases.app + " has no releases yet\n";
-  std::vector<Row> rows{{"RELEASE", "AGE", "SIZE", "SHA-256", "FROM"}};
+  std::vector<Row> rows{{"RELEASE", "STATE", "AGE", "SIZE", "VERSION", "SHA-256", "FROM"}};
   for (const auto& release : releases.releases) {
-    std::string label = "v" + std::to_string(release.release);
-    if (release.current) label += " current";
-    Colour colour = release.current ? Colour::green : Colour::none;
-    if (!release.retained) label += " (removed)", colour = Colour::dim;
-    rows.push_back({Cell(label, colour), elapsed(release.created_at, now), byte_count(release.bytes),
-                    release.sha256.substr(0, 12), printable(release.url)});
+    const bool removed = release.state == api::ReleaseState::removed;
+    const Colour colour = release.current ? Colour::green : removed ? Colour::dim : Colour::none;
+    rows.push_back({Cell(version(release.release), colour),
+                    Cell(std::string(name(release.state)) + (release.pinned ? ", pinned" : ""), colour),
+                    elapsed(release.created_at, now), byte_count(release.bytes),
+                    release.version.empty() ? "-" : printable(release.version), release.sha256.substr(0, 12),
+                    printable(release.url)});
   }
   return table(rows, style.colour);
+}
+
+std::string pin_text(const api::ReleaseView& release) {
+  return version(release.release) + (release.pinned ? " is kept until it is unpinned" : " goes once it need not be kept");
+}
+
+std::string gc_text(const api::GcView& removed, const Style& style) {
+  if (removed.removed.empty()) return "nothing to remove\n";
+  std::vector<Row> rows{{"APP", "RELEASE", "GIVES BACK", "WHY"}};
+  for (const auto& one : removed.removed) {
+    rows.push_back({printable(one.app), version(one.release), byte_count(one.bytes), printable(one.why)});
+  }
+  return table(rows, style.colour) +
+         (removed.dry_run ? "nothing is removed; without --dry-run " + byte_count(removed.bytes) + " are given back\n"
+                          : byte_count(removed.bytes) + " are given back\n");
 }
 
 }  // namespace fleet::ctl

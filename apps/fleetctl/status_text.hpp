@@ -16,6 +16,8 @@ std::string status_text(const api::StatusView& status, const std::optional<std::
 // One line on what a hold, or its end, has come to.
 std::string hold_text(const api::HoldView& hold, milliseconds now);
 
+std::string pin_text(const api::ReleaseView& release);
+std::string gc_text(const api::GcView& removed, const Style& style);
 std::string releases_text(const api::ReleasesView& releases, milliseconds now, const Style& style);
 
 }  // namespace fleet::ctl

@@ -131,8 +131,8 @@ std::vector<std::string> Story::tell(const EventView& event) {
   switch (event.type) {
     case EventType::deployment_progress:
       progress_ = api::Progress{event.data.step.value_or(api::Step::download), event.data.bytes.value_or(0),
-                                event.data.total.value_or(0)};
-      return lines;
+                                event.data.total.value_or(0), event.data.rate.value_or(0), event.data.remaining_ms};
+      return tell_progress(event.time);
     case EventType::deployment_phase:
       if (event.data.phase == phase_) return lines;  // told before a reconnect
       if (auto ended = end_phase(event.time)) lines.push_back(std::move(*ended));
@@ -187,16 +187,35 @@ std::string Story::moment(milliseconds now) const {
   const auto began = parse_time(phase_began_);
   std::string line = "  " + std::string(style_.utf8 ? "· " : "") + column_of(*phase_) +
                      duration(began ? now - *began : milliseconds(0));
-  if (progress_ && *phase_ == Phase::prepare) {
-    line += "  " + std::string(name(progress_->step)) + " ";
-    if (progress_->total != 0) {
-      line += bar(progress_->bytes, progress_->total, 20, style_.utf8) + " " + byte_count(progress_->bytes) + " of " +
-              byte_count(progress_->total);
-    } else {
-      line += byte_count(progress_->bytes);
-    }
-  }
+  if (progress_ && *phase_ == Phase::prepare) line += "  " + progress_text();
   return line;
+}
+
+std::string Story::progress_text() const {
+  const auto& now = *progress_;
+  std::string text = std::string(name(now.step)) + " ";
+  if (now.total != 0 && !tells_progress_) text += bar(now.bytes, now.total, 20, style_.utf8) + " ";
+  text += how_far(now);
+  return text;
+}
+
+// The first of what takes long is told, too.
+std::vector<std::string> Story::tell_progress(const std::string& time) {
+  constexpr milliseconds kEvery{5000};
+  const auto now = parse_time(time);
+  if (!tells_progress_ || !now) return {};
+  if (!progress_told_) progress_told_ = *now;
+  if (*now - *progress_told_ < kEvery) return {};
+  progress_told_ = *now;
+  return {"    " + progress_text()};
+}
+
+std::string how_far(const api::Progress& progress) {
+  std::string text = byte_count(progress.bytes);
+  if (progress.total != 0) text += " of " + byte_count(progress.total);
+  if (progress.rate != 0) text += ", " + byte_count(progress.rate) + "/s";
+  if (progress.remaining_ms) text += ", " + duration(*progress.remaining_ms) + " left";
+  return text;
 }
 
 std::vector<std::string> receipt(const DeploymentView& ended, const Style& style) {

@@ -16,7 +16,8 @@ struct Style {
 
 class Story {
  public:
-  explicit Story(Style style) : style_(style) {}
+  // `tells_progress`: by a line now and then, where there is no line for the moment.
+  explicit Story(Style style, bool tells_progress = false) : style_(style), tells_progress_(tells_progress) {}
 
   // The lines that this event adds. Each phase is told once it is over, with its time.
   std::vector<std::string> tell(const api::EventView& event);
@@ -26,11 +27,18 @@ class Story {
 
  private:
   std::optional<std::string> end_phase(const std::string& time);
+  std::vector<std::string> tell_progress(const std::string& time);
+  std::string progress_text() const;
   Style style_;
+  bool tells_progress_;
+  std::optional<milliseconds> progress_told_;
   std::optional<api::Phase> phase_;
   std::string phase_began_;
   std::optional<api::Progress> progress_;
 };
+
+// "12 MB of 100 MB, 5.2 MB/s, 17 s left", as far as it is known.
+std::string how_far(const api::Progress& progress);
 
 // Of a deployment that has ended.
 std::vector<std::string> receipt(const api::DeploymentView& ended, const Style& style);

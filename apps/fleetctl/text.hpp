@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/wall_time.hpp"
+
 namespace fleet::ctl {
 
 using std::chrono::milliseconds;
@@ -21,8 +23,7 @@ std::string percent_encoded(std::string_view text);             // for one segme
 // Text of others, safe for a terminal: control characters become \xNN, tabs spaces.
 std::string printable(std::string_view text);
 
-// "2026-11-22T23:31:10.123Z" since the epoch.
-std::optional<milliseconds> parse_time(std::string_view text);
+using fleet::parse_time;
 
 enum class Colour { none, green, yellow, red, dim, bold };
 std::string coloured(std::string_view text, Colour colour, bool enabled);

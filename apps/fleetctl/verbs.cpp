@@ -218,6 +218,27 @@ Outcome releases(Session& session) {
   co_return exit;
 }
 
+Outcome set_pin(Session& session, std::string what) {
+  const std::string number = std::to_string(session.options.number.value_or(0));
+  auto path = co_await app_path(session, "/releases/" + number + "/" + what);
+  if (!path) co_return std::unexpected(path.error());
+  auto release = co_await ask_for<api::ReleaseView>(session.client, "POST", std::move(*path));
+  if (!release) co_return std::unexpected(release.error());
+  session.terminal.line(session.options.json ? json::write(*release).dump() : pin_text(*release));
+  co_return Exit::done;
+}
+
+Outcome gc(Session& session) {
+  api::GcBody body;
+  body.app = session.options.app;
+  body.dry_run = session.options.dry_run;
+  auto view = co_await ask_for<api::GcView>(session.client, "POST", "/v1/gc", json::write(body).dump());
+  if (!view) co_return std::unexpected(view.error());
+  if (session.options.json) session.terminal.line(json::write(*view).dump());
+  else session.terminal.data(gc_text(*view, session.terminal.data_style()));
+  co_return Exit::done;
+}
+
 // A stream, one line of text for each value.
 template <class View, class Text>
 Outcome stream(Session& session, std::string target, Text text) {
@@ -337,6 +358,9 @@ Outcome ask_verb(Session& session) {
     case Verb::plan: return plan(session);
     case Verb::status: return status(session);
     case Verb::releases: return releases(session);
+    case Verb::pin: return set_pin(session, "pin");
+    case Verb::unpin: return set_pin(session, "unpin");
+    case Verb::gc: return gc(session);
     case Verb::rollback: return rollback(session);
     case Verb::restart: return restart(session);
     case Verb::abort: return abort(session);

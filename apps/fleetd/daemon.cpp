@@ -335,26 +335,16 @@ api::StatusView Daemon::status() {
 
 Result<api::DeploymentView> Daemon::deployment(api::DeploymentId id) { return executor_->deployment(id); }
 
-Result<api::ReleasesView> Daemon::releases(const std::string& name) {
-  const auto* app = executor_->app(name);
-  if (!app) return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
-  TRY(const auto releases, executor_->releases(name));
-  api::ReleasesView view;
-  view.app = name;
-  for (const auto& release : releases) {
-    api::ReleaseView shown;
-    shown.release = release.number;
-    shown.url = release.url;
-    shown.sha256 = release.sha256;
-    shown.bytes = release.bytes;
-    shown.created_at = release.created_at;
-    shown.current = release.number == app->state.current;
-    shown.retained = release.retained;
-    shown.version = release.version;
-    shown.signed_by = release.signed_by;
-    view.releases.push_back(std::move(shown));
-  }
-  return view;
+Result<api::ReleasesView> Daemon::releases(const std::string& app) { return executor_->show_releases(app); }
+
+Result<api::ReleaseView> Daemon::pin(const std::string& app, std::uint64_t release, bool pinned,
+                                     const std::string& requested_by) {
+  return executor_->pin(app, release, pinned, requested_by);
+}
+
+Result<api::GcView> Daemon::collect(const std::optional<std::string>& app, bool dry_run) {
+  if (!up_) return fail(ErrorKind::unreachable, "fleetd is still starting");
+  return executor_->collect(app, dry_run);
 }
 
 Result<api::RouteView> Daemon::route(const api::RouteQuery& asked) {
@@ -372,30 +362,32 @@ Result<api::LogsView> Daemon::logs(const std::string& name, const api::LogQuery&
 }
 
 // That it names, or the app's source.
-Result<std::string> Daemon::url_of(const std::string& app, const api::DeployRequest& request) const {
-  if (!request.latest) return request.url;
+Result<plan::Request> Daemon::wanted(const std::string& app, api::DeployRequest request) const {
+  plan::Request wanted;
+  wanted.kind = plan::RolloutKind::deploy;
+  wanted.url = std::move(request.url);
+  wanted.sha256 = std::move(request.sha256);
+  wanted.requested_by = std::move(request.requested_by);
+  wanted.force = request.force;
+  wanted.remote = request.remote && !request.latest;  // where the last build is says the configuration
   const auto* known = executor_->app(app);
-  if (known && known->config.fetch.source.empty()) {
-    return fail(ErrorKind::usage, "app \"" + app + "\" has no source to deploy the latest build of");
-  }
-  return known ? known->config.fetch.source : "";
+  if (!request.latest || !known) return wanted;
+  wanted.url = known->config.fetch.source;
+  if (wanted.url.empty()) return fail(ErrorKind::usage, "app \"" + app + "\" has no source to deploy the latest build of");
+  return wanted;
 }
 
 net::Task<Result<api::PlanView>> Daemon::plan(std::string app, api::DeployRequest request) {
   if (!up_) co_return fail(ErrorKind::unreachable, "fleetd is still starting");
-  CO_TRY(auto url, url_of(app, request));
-  co_return co_await executor_->plan_deploy(std::move(app), std::move(url), std::move(request.sha256), request.force);
+  CO_TRY(auto request_for_plan, wanted(app, std::move(request)));
+  co_return co_await executor_->plan_deploy(std::move(app), std::move(request_for_plan));
 }
 
 Result<api::DeploymentId> Daemon::deploy(const std::string& app, api::DeployRequest request) {
-  plan::Request wanted;
-  wanted.kind = plan::RolloutKind::deploy;
-  wanted.sha256 = std::move(request.sha256);
-  wanted.requested_by = std::move(request.requested_by);
-  wanted.force = request.force;
-  TRY(wanted.url, url_of(app, request));
-  if (request.if_changed) TRYV(executor_->know_source(app, wanted));
-  return executor_->request(app, std::move(wanted));
+  const bool if_changed = request.if_changed;
+  TRY(auto asked, wanted(app, std::move(request)));
+  if (if_changed) TRYV(executor_->know_source(app, asked));
+  return executor_->request(app, std::move(asked));
 }
 
 Result<api::DeploymentId> Daemon::rollback(const std::string& app, std::optional<std::uint64_t> release,

@@ -40,6 +40,9 @@ class Daemon final : public api::Backend {
   net::Task<std::string> metrics(api::MetricsFormat format) override;
   Result<api::DeploymentView> deployment(api::DeploymentId id) override;
   Result<api::ReleasesView> releases(const std::string& app) override;
+  Result<api::ReleaseView> pin(const std::string& app, std::uint64_t release, bool pinned,
+                               const std::string& requested_by) override;
+  Result<api::GcView> collect(const std::optional<std::string>& app, bool dry_run) override;
   Result<api::RouteView> route(const api::RouteQuery& asked) override;
   Result<api::LogsView> logs(const std::string& app, const api::LogQuery& query) override;
   Result<api::DeploymentId> deploy(const std::string& app, api::DeployRequest request) override;
@@ -72,7 +75,7 @@ class Daemon final : public api::Backend {
   net::Task<> give_way();
   net::Task<Result<>> take_config(Config config);
   ProxySettings settings() const;
-  Result<std::string> url_of(const std::string& app, const api::DeployRequest& request) const;
+  Result<plan::Request> wanted(const std::string& app, api::DeployRequest request) const;
 
   net::asio::io_context& io_;
   std::string config_file_;

@@ -17,7 +17,6 @@
 #include "core/signal_names.hpp"
 #include "fetch_job.hpp"
 #include "hooks.hpp"
-#include "logs.hpp"
 #include "os/dirs.hpp"
 #include "probe.hpp"
 #include "rebuild.hpp"
@@ -30,7 +29,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kEventsKept = 10'000, kEventsPruned = 1'000;  // pruned after so many new ones
-constexpr std::size_t kLogsSpared = 20;     // of instances that are gone, per app
 constexpr auto kSaveRetry = 1s;
 constexpr milliseconds kBetweenLooks{200};  // at what no event tells of
 constexpr auto kTold = 10s;  // in which every worker has a table, or a successor that has
@@ -128,6 +126,7 @@ Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& conf
   if (auto removed = os::remove_tree(world.paths.plans()); !removed) spdlog::warn("{}", removed.error().text);
   for (auto& [name, app] : self->apps_) app->fetcher = std::make_unique<Fetcher>(world.io, world.tasks, world.paths);
   self->world_.tasks.spawn(self->tick());
+  self->world_.tasks.spawn(self->retain_by_age());
   return self;
 }
 
@@ -506,7 +505,10 @@ void Executor::perform(App& app, const plan::Action& action) {
       spdlog::info("{} app={} {}", fleet::name(a.kind), name, a.message);
     } else if constexpr (std::is_same_v<A, plan::Finish>) {
       spdlog::info("{}", summary(name, a.rollout));
-      if (a.rollout.outcome == plan::Outcome::changed) retain(app);
+      if (a.rollout.outcome == plan::Outcome::changed) {
+        retain(app);
+        prune_instance_logs(app);
+      }
     } else {
       static_assert(std::is_same_v<A, plan::KeepRelease> || std::is_same_v<A, plan::Blame>);  // was saved with the state
     }
@@ -564,15 +566,23 @@ Result<> Executor::take_app_file(App& app, std::uint64_t release) {
   return fail(ErrorKind::verify, no_command(app.state.name));
 }
 
+// All but where it goes.
+Result<wire::FetchJob> Executor::job_for(const App& app, const plan::Fetch& fetch) {
+  TRY(auto job, fetch_job(app.config.fetch, fetch.url));
+  TRYV(confine_fetch(config_, fetch.remote, job));
+  job.known = known_builds(app);
+  job.sha256 = fetch.sha256;
+  job.known_etag = fetch.known_etag;
+  if (!fetch.force) job.version = version_of(app, app.state.current);
+  return job;
+}
+
 void Executor::do_action(App& app, const plan::Fetch& fetch) {
   app.fetched = {};
   const auto name = app.state.name;
-  auto job = fetch_job(app.config.fetch, fetch.url);
+  auto job = job_for(app, fetch);
   if (!job) return feed(name, plan::FetchFailed{ErrorKind::fetch, job.error().text});
-  job->sha256 = fetch.sha256;
   job->destination = world_.paths.release(name, fetch.release);
-  job->known_etag = fetch.known_etag;
-  if (!fetch.force) job->version = version_of(app, app.state.current);
   app.fetcher->start(
       std::move(*job),
       [this, name](const wire::FetchProgress& progress) {
@@ -632,36 +642,6 @@ void Executor::hang_up(const App& app) {
   });
 }
 
-void Executor::discard_release(const std::string& app, std::uint64_t number) {
-  if (auto removed = os::remove_tree(world_.paths.release(app, number)); !removed) {
-    spdlog::warn("cannot remove release app={} release=v{}: {}", app, number, removed.error().text);
-  }
-  auto releases = world_.store.releases(app);
-  if (!releases) return;
-  for (auto& release : *releases) {
-    if (release.number != number) continue;
-    release.retained = false;
-    if (auto saved = world_.store.put_release(release); !saved) spdlog::warn("{}", saved.error().text);
-  }
-}
-
-// Keeps the current release, the previous one, what runs, and the newest others as configured.
-void Executor::retain(App& app) {
-  std::set<std::uint64_t> kept = {app.state.current, app.state.previous};
-  std::vector<std::string> running;
-  for (const auto& instance : app.state.instances) {
-    kept.insert(instance.release);
-    running.push_back(instance.id);
-  }
-  auto releases = world_.store.releases(app.state.name);
-  if (!releases) return;
-  std::uint32_t others = 0;
-  for (const auto& release : *releases) {
-    if (!release.retained || kept.contains(release.number) || ++others <= app.config.keep_releases) continue;
-    spdlog::info("release removed app={} release=v{}", app.state.name, release.number);
-    discard_release(app.state.name, release.number);
-  }
-  prune_logs(world_.paths, app.state.name, running, kLogsSpared);
 }
 
 // ---- what others ask and tell --------------------------------------------------------------------------------------

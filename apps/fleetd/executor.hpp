@@ -17,6 +17,7 @@
 #include "net/task_group.hpp"
 #include "paths.hpp"
 #include "plan/app.hpp"
+#include "plan/retention.hpp"
 #include "probes.hpp"
 #include "store.hpp"
 #include "workers.hpp"
@@ -65,7 +66,7 @@ class Executor {
   Result<> know_source(const std::string& app, plan::Request& request);
   Result<> abort(api::DeploymentId id, const std::string& requested_by);
   // What deploying it would change; the build is fetched for that, and removed. busy: one of the app is under way.
-  net::Task<Result<api::PlanView>> plan_deploy(std::string app, std::string url, std::string sha256, bool force);
+  net::Task<Result<api::PlanView>> plan_deploy(std::string app, plan::Request wanted);
   // Until when the app's requests wait on purpose; 0 ms: they go on. Answers when every worker does so.
   net::Task<Result<>> hold(std::string app, milliseconds at_most, std::string requested_by);
   Result<> configure(const Config& config);
@@ -81,9 +82,14 @@ class Executor {
   std::vector<const App*> apps() const;
   const App* app(const std::string& name) const;
   std::uint64_t generation() const { return generation_; }
+  const Config& config() const { return config_; }
   RouteTable table() const;
   Result<api::DeploymentView> deployment(api::DeploymentId id);
   Result<std::vector<Release>> releases(const std::string& app) { return world_.store.releases(app); }
+  // As the API's Backend has them.
+  Result<api::ReleasesView> show_releases(const std::string& app);
+  Result<api::ReleaseView> pin(const std::string& app, std::uint64_t release, bool pinned, const std::string& requested_by);
+  Result<api::GcView> collect(const std::optional<std::string>& app, bool dry_run);
   std::string since(milliseconds planner_time);  // as wall time
   std::string at(milliseconds machine_time);     // of the monotonic clock, likewise
 
@@ -123,11 +129,16 @@ class Executor {
   void note_current(const plan::AppState& before, const plan::AppState& now) const;
   net::Task<> tick();
   net::Task<> begin_receipt(std::string app, api::DeploymentId deployment);
+  Result<wire::FetchJob> job_for(const App& app, const plan::Fetch& fetch);
   Result<ProbeTarget> probe_target(const AppConfig& config, const plan::Instance& instance) const;
   void begin_probe(const App& app, const plan::Instance& instance);
   void hang_up(const App& app);
   void discard_release(const std::string& app, std::uint64_t number);
-  void retain(App& app);
+  std::vector<wire::KnownBuild> known_builds(const App& app);  // that it may have without fetching them
+  Result<std::vector<plan::Expendable>> expendable(const App& app);
+  void retain(App& app);  // removes what need not be kept
+  net::Task<> retain_by_age();
+  void prune_instance_logs(const App& app) const;
   App* find(const std::string& name);
   bool release_kept(const std::string& app, std::uint64_t release) const;
 

@@ -6,9 +6,9 @@
 #include "api/public_url.hpp"
 #include "app_file.hpp"
 #include "executor.hpp"
-#include "fetch_job.hpp"
 #include "os/dirs.hpp"
 #include "planned.hpp"
+#include "release_files.hpp"
 #include "secrets.hpp"
 
 namespace fleet {
@@ -20,7 +20,7 @@ class Looked {
   explicit Looked(std::string folder) : folder_(std::move(folder)) {}
   Looked(const Looked&) = delete;
   ~Looked() {
-    if (auto removed = os::remove_tree(folder_); !removed) spdlog::warn("{}", removed.error().text);
+    if (auto removed = remove_release(folder_); !removed) spdlog::warn("{}", removed.error().text);
   }
 
  private:
@@ -29,17 +29,15 @@ class Looked {
 
 }  // namespace
 
-net::Task<Result<api::PlanView>> Executor::plan_deploy(std::string name, std::string url, std::string sha256,
-                                                       bool force) {
+net::Task<Result<api::PlanView>> Executor::plan_deploy(std::string name, plan::Request wanted) {
   App* app = find(name);
   if (!app || !app->configured) co_return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
   if (closing_) co_return fail(ErrorKind::unreachable, "fleetd is shutting down");
   if (app->planner) co_return fail(ErrorKind::busy, "a plan of \"" + name + "\" is being made");
   CO_TRYV(os::make_dir(world_.paths.plans(), 0700));
-  CO_TRY(auto job, fetch_job(app->config.fetch, url));
-  job.sha256 = std::move(sha256);
+  const plan::Fetch fetch{wanted.url, wanted.sha256, 0, wanted.force, "", wanted.remote};
+  CO_TRY(auto job, job_for(*app, fetch));
   job.destination = world_.paths.plan(name);
-  if (!force) job.version = version_of(*app, app->state.current);
   const Looked looked(job.destination);
 
   const auto answer = std::make_shared<std::optional<Result<wire::FetchDone>>>();
@@ -56,7 +54,7 @@ net::Task<Result<api::PlanView>> Executor::plan_deploy(std::string name, std::st
   app->planner.reset();
   if (!**answer) co_return std::unexpected((*answer)->error());
   auto fetched = std::move(***answer);
-  if (fetched.url.empty()) fetched.url = url;
+  if (fetched.url.empty()) fetched.url = wanted.url;
   fetched.url = api::public_url(fetched.url);
 
   CO_TRY(const auto build, read_app_file(world_.paths.plan(name), app->config.listen));

@@ -142,6 +142,9 @@ Result<> Executor::save_releases(const App& app, const plan::Step& step) {
       release.version = app.fetched.version;
       release.signed_by = app.fetched.signed_by;
       if (const auto build = app.builds.find(keep->release); build != app.builds.end()) release.build = build->second;
+      release.layout = app.fetched.layout;
+      release.trusted_by = app.fetched.trusted_by;
+      release.entries = app.fetched.entries;
       TRYV(world_.store.put_release(release));
     } else if (const auto* finish = std::get_if<plan::Finish>(&action)) {
       TRYV(note_deployed(app, finish->rollout));

@@ -1,6 +1,7 @@
 #include "fetch_job.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "os/atomic_file.hpp"
+#include "os/users.hpp"
 
 namespace fleet {
 namespace {
@@ -50,7 +52,28 @@ Result<> add_s3(const FetchConfig& config, wire::S3Access& access) {
   return fail(ErrorKind::usage, config.s3_credentials_file + ": no aws_access_key_id or no aws_secret_access_key");
 }
 
+// A name that is not configured may be missing.
+Result<Identity> fetch_identity(const std::string& configured) {
+  if (!configured.empty()) return os::identity_of(configured, "");
+  for (const auto* usual : {"fleet-fetch", "nobody"}) {
+    if (auto found = os::identity_of(usual, "")) return found;
+  }
+  constexpr std::uint32_t kNobody = 65534;
+  return Identity{kNobody, kNobody, {}};
+}
+
 }  // namespace
+
+Result<> confine_fetch(const Config& config, bool remote, wire::FetchJob& job) {
+  job.rooted = remote || !config.file_roots.empty();
+  job.roots = config.file_roots;
+  if (::geteuid() != 0) return {};
+  auto identity = fetch_identity(config.fetch_user);
+  if (!identity) return fail(ErrorKind::usage, "fetch_user: " + identity.error().text);
+  job.uid = identity->uid;
+  job.gid = identity->gid;
+  return {};
+}
 
 void read_s3_credentials(std::string_view file, wire::S3Access& access) {
   const std::array<std::pair<std::string_view, std::string*>, 3> wanted{{{"aws_access_key_id", &access.key_id},
@@ -88,6 +111,9 @@ Result<wire::FetchJob> fetch_job(const FetchConfig& config, const std::string& u
     if (job.authorization.empty() || job.authorization.find_first_of("\r\n\0", 0, 3) != std::string::npos) {
       return fail(ErrorKind::usage, config.authorization_file + ": not one line with a header's value");
     }
+  }
+  if (!config.netrc.empty()) {
+    TRY(job.netrc, read_secret(config.netrc));
   }
   if (url.starts_with("s3://") || config.source.starts_with("s3://")) TRYV(add_s3(config, job.s3));
   return job;

@@ -74,6 +74,7 @@ void Poller::forget_failed_fetch(Executor& executor, Watched& app) {
 void Poller::look(Executor& executor, const AppConfig& app, Watched& one) {
   auto job = fetch_job(app.fetch, app.fetch.source);
   if (!job) return put_off(app.name, one, job.error().text);
+  if (auto confined = confine_fetch(executor.config(), false, *job); !confined) return put_off(app.name, one, confined.error().text);
   job->look_only = true;
   job->known_etag = one.seen.build.empty() ? "" : one.seen.etag;
   one.looking = true;

@@ -31,8 +31,11 @@ struct Release {
   std::string source, etag;        // whence it came last: the URL's digest, and what was told of it; empty: nothing
   bool deployed = false;           // it was switched to
   BuildConfig build;               // what it says of itself
+  bool pinned = false;             // not removed but by hand
+  std::string layout, trusted_by;  // as wire::FetchDone's; layout empty: not known
+  std::uint32_t entries = 0;       // likewise
   FLEET_FIELDS(Release, app, number, url, sha256, format, created_at, bytes, retained, version, signed_by, source,
-               etag, deployed, build)
+               etag, deployed, build, pinned, layout, trusted_by, entries)
 };
 
 class Store {

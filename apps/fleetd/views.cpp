@@ -1,5 +1,7 @@
 #include "views.hpp"
 
+#include <algorithm>
+
 #include "api/public_url.hpp"
 #include "clock.hpp"
 
@@ -26,7 +28,12 @@ std::string version(std::uint64_t release) { return "v" + std::to_string(release
 }  // namespace
 
 api::Progress show_progress(const wire::FetchProgress& progress) {
-  return {same_name<api::Step>(progress.phase), progress.bytes, progress.total};
+  api::Progress shown{same_name<api::Step>(progress.phase), progress.bytes, progress.total, progress.rate, {}};
+  if (progress.rate > 0 && progress.total >= progress.bytes && progress.total > 0) {
+    const auto seconds = static_cast<double>(progress.total - progress.bytes) / static_cast<double>(progress.rate);
+    shown.remaining_ms = milliseconds(static_cast<std::int64_t>(std::min(seconds, 1e9) * 1000));
+  }
+  return shown;
 }
 
 api::EventView event_of(const std::string& app, const plan::Report& report) {
@@ -55,6 +62,8 @@ api::EventView progress_event(const std::string& app, api::DeploymentId id, cons
   view.data.step = progress.step;
   view.data.bytes = progress.bytes;
   view.data.total = progress.total;
+  if (progress.rate > 0) view.data.rate = progress.rate;
+  view.data.remaining_ms = progress.remaining_ms;
   return view;
 }
 

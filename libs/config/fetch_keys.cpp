@@ -91,6 +91,9 @@ const Keys<FetchConfig>& fetch_keys() {
       key("authorization_file", &FetchConfig::authorization_file, kFile,
           "A file with the value of an Authorization header, \"Bearer ...\" say, for the origin of the build's URL and no "
           "other. Read afresh for each fetch; it must not be readable by everybody."),
+      key("netrc", &FetchConfig::netrc, kFile,
+          "A file of logins by host, as netrc(5) has them, for http and https URLs that say none themselves. Read afresh for "
+          "each fetch; it must not be readable by everybody."),
       key("s3_endpoint", &FetchConfig::s3_endpoint, kEndpoint,
           "Where s3://BUCKET/KEY is: ENDPOINT/BUCKET/KEY.")
           .otherwise("https://s3.REGION.amazonaws.com"),

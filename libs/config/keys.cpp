@@ -33,6 +33,14 @@ const Keys<Config>& fleet_keys() {
       key("allow_root", &Config::allow_root, Boolean{},
           "Accepts that applications without a user of their own run as root when fleetd does; without it fleetd warns of it "
           "at each start. A fleetd that is not root runs everything as itself."),
+      key("fetch_user", &Config::fetch_user, kUser,
+          "Who reads what comes from build servers and unpacks it, where fleetd is root. The user needs to be able to do nothing "
+          "at all, but to read the certificates that servers are checked against.")
+          .otherwise("fleet-fetch, where there is such a user, else nobody"),
+      key("file_roots", &Config::file_roots, ListOf<Text>{kFile, 0, 64},
+          "Local builds (paths and file URLs) are deployed only from beneath these folders, whoever asks, and symlinks lead "
+          "nowhere else. Where there are none, who asks over the unix socket may name any file, and so may an app's source; who asks "
+          "over TCP, none."),
   };
   return keys;
 }
@@ -264,6 +272,7 @@ Keys<AppConfig> with_rules(Keys<AppConfig> keys) {
 const Keys<AppConfig>& app_keys() {
   constexpr auto kBalancing = &AppConfig::balancing;
   constexpr auto kRun = &AppConfig::run;
+  constexpr auto kKeep = &AppConfig::keep;
   static const Keys<AppConfig> keys = with_rules({
       key("hosts", &AppConfig::hosts, ListOf<Text>{kHostPattern},
           "Names that the app answers to; none: any host. \"*.example.com\" is every name below example.com, of one label or "
@@ -291,8 +300,15 @@ const Keys<AppConfig>& app_keys() {
       key("rewrite_redirects", &AppConfig::rewrite_redirects, Boolean{},
           "Whether redirects of the application to its own http address become redirects to the address that the "
           "client used."),
-      key("keep_releases", &AppConfig::keep_releases, Integer{0, 100},
-          "Releases kept for rollback, besides the current one."),
+      within(kKeep, key("keep_releases", &KeepConfig::releases, Integer{0, 100},
+                        "Releases kept for rollback, besides the current one, the one before it, those that still run and "
+                        "those that are pinned (fleetctl pin).")),
+      within(kKeep, key("keep_age", &KeepConfig::age, Duration{1min, 87600h},
+                        "Of those kept for rollback, such as were fetched longer ago are removed.")
+                        .otherwise("any age")),
+      within(kKeep, key("keep_bytes", &KeepConfig::bytes, Size{},
+                        "Of those kept for rollback the oldest are removed while all of the app's releases together have "
+                        "more bytes, unpacked. Not set: no limit.")),
       key("access_log", &AppConfig::access_log, OneOf<AccessLog>{},
           "How the requests of this app are logged in log/NAME/access.log in state_dir: a JSON object a line, the "
           "combined format of Apache and nginx, or not at all."),

@@ -151,11 +151,11 @@ struct FetchConfig {
   std::uint64_t max_download = 1ull << 30, max_unpacked = 4ull << 30;  // bytes
   std::uint32_t max_entries = 50000, max_depth = 64, max_ratio = 200;
   milliseconds timeout{600000}, stall_timeout{60000};
-  std::string authorization_file;                                          // empty: none
+  std::string authorization_file, netrc;                                   // empty: none
   std::string s3_endpoint, s3_region = "us-east-1", s3_credentials_file;  // endpoint empty: Amazon's
   FLEET_FIELDS(FetchConfig, source, poll, trusted_keys, allow_insecure, unpack, max_download, max_unpacked, max_entries,
                max_depth, max_ratio, timeout, stall_timeout, authorization_file, s3_endpoint, s3_region,
-               s3_credentials_file)
+               s3_credentials_file, netrc)
 };
 
 // What becomes of the files that an instance's log leaves behind.
@@ -215,6 +215,14 @@ struct BuildConfig {
   FLEET_FIELDS(BuildConfig, command, health, env, hooks)
 };
 
+// Which releases stay for a rollback, besides the current one, the one before, those that run and those that are pinned.
+struct KeepConfig {
+  std::uint32_t releases = 5;
+  milliseconds age{0};      // since they were fetched; 0: any
+  std::uint64_t bytes = 0;  // of all of the app's that are kept, unpacked; 0: any
+  FLEET_FIELDS(KeepConfig, releases, age, bytes)
+};
+
 struct AppConfig {
   std::string name;
   std::vector<std::string> hosts;  // lower case, no port; empty: any host
@@ -224,7 +232,7 @@ struct AppConfig {
   std::map<std::string, std::string> env;
   std::uint32_t instances = 1;
   bool rewrite_redirects = true;
-  std::uint32_t keep_releases = 5;  // besides the current one
+  KeepConfig keep;
   HealthConfig health;
   DrainConfig drain;
   Rules rules;                               // of the app's own path
@@ -244,7 +252,7 @@ struct AppConfig {
   std::string env_file;                        // further environment that is not to be known; empty: none
   std::map<std::string, std::string> secrets;  // likewise: variable -> path, or "credential:NAME"
   bool health_given = false;                   // `health` is the operator's, and not to be a build's
-  FLEET_FIELDS(AppConfig, name, hosts, path, https_redirect, command, env, instances, rewrite_redirects, keep_releases,
+  FLEET_FIELDS(AppConfig, name, hosts, path, https_redirect, command, env, instances, rewrite_redirects, keep,
                health, drain, rules, routes, files, access_log, balancing, hold, listen, run, fetch, log,
                depends_on, start_wait, deploy, hooks,
                env_file, secrets, health_given)
@@ -258,11 +266,14 @@ struct Config {
   std::string state_dir, run_dir;
   std::uint16_t port_first = 20000, port_last = 29999;  // loopback ports handed to instances
   bool allow_root = false;  // instances may run as root when fleetd does
+  std::string fetch_user;   // who fetches builds when fleetd is root; empty: fleet-fetch, else nobody
+  std::vector<std::string> file_roots;  // below which local builds must be; empty: anywhere, for who is on this machine
   ApiConfig api;
   ProxyConfig proxy;
   std::vector<TlsConfig> tls;
   std::vector<AppConfig> apps;  // by name
-  FLEET_FIELDS(Config, state_dir, run_dir, port_first, port_last, allow_root, api, proxy, tls, apps)
+  FLEET_FIELDS(Config, state_dir, run_dir, port_first, port_last, allow_root, fetch_user,
+               file_roots, api, proxy, tls, apps)
 };
 
 }  // namespace fleet

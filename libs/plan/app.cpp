@@ -578,7 +578,7 @@ class Machine {
 
   Fetch fetch() const {
     const auto& rollout = *state_.rollout;
-    return {rollout.url, rollout.sha256, state_.next_release, rollout.force, rollout.known_etag};
+    return {rollout.url, rollout.sha256, state_.next_release, rollout.force, rollout.known_etag, rollout.remote};
   }
 
   void begin(const Request& request) {
@@ -590,6 +590,7 @@ class Machine {
     rollout.sha256 = request.sha256;
     rollout.requested_by = request.requested_by;
     rollout.force = request.force;
+    rollout.remote = request.remote;
     rollout.known_etag = request.known_etag;
     rollout.known_release = request.known_release;
     rollout.previous = state_.current;

@@ -65,6 +65,7 @@ struct Request {
   bool force = false;         // deploy: also of a lower version than the current
   std::string known_etag = {};  // deploy: not, if its source still has this, as when known_release was deployed from it
   std::uint64_t known_release = 0;
+  bool remote = false;        // deploy: asked for from another machine
 };
 struct Fetched { std::string sha256; bool unchanged = false; };  // unchanged: the source has the known etag
 struct FetchFailed { ErrorKind kind = ErrorKind::fetch; std::string error; };
@@ -93,7 +94,7 @@ using Event = std::variant<Request, Fetched, FetchFailed, Started, Probed, Notif
 
 // ---- actions -------------------------------------------------------------------------------------------------------
 
-struct Fetch { std::string url, sha256; std::uint64_t release = 0; bool force = false; std::string known_etag = {}; };
+struct Fetch { std::string url, sha256; std::uint64_t release = 0; bool force = false; std::string known_etag = {}; bool remote = false; };
 struct CancelFetch {};
 struct DiscardRelease { std::uint64_t release = 0; };  // fetched, but not to be kept
 struct KeepRelease { std::uint64_t release = 0; };     // fetched and new: on record from now on

@@ -92,9 +92,10 @@ struct Rollout {
   std::string known_etag;           // deploy: over, if its source still has this
   std::uint64_t known_release = 0;  // which was deployed from it then
   std::vector<HookRun> hooks;       // in their order; but for the last all are over
+  bool remote = false;              // deploy: asked for from another machine
   FLEET_FIELDS(Rollout, deployment, kind, url, sha256, requested_by, release, previous, phase, began, since, phases,
                generation, left, outcome, error_kind, error, failed_instance, exit_code, signal, force, known_etag,
-               known_release, hooks)
+               known_release, hooks, remote)
 };
 
 // Before commit nothing has changed for anybody, and the rollout may be undone.

@@ -16,6 +16,7 @@
 #include "core/confinement.hpp"
 #include "core/fields.hpp"
 #include "core/names.hpp"
+#include "core/result.hpp"
 #include "core/routes.hpp"
 
 namespace fleet::wire {
@@ -331,6 +332,15 @@ struct S3Access {
   FLEET_FIELDS(S3Access, endpoint, region, key_id, secret, session_token)
 };
 
+// A build that is unpacked already, in a release that is kept; its fields as those of the FetchDone that it came with.
+struct KnownBuild {
+  std::string sha256, folder;
+  std::string format, layout, version, signed_by, trusted_by;
+  std::uint64_t unpacked_bytes = 0;
+  std::uint32_t entries = 0;
+  FLEET_FIELDS(KnownBuild, sha256, folder, format, layout, version, signed_by, trusted_by, unpacked_bytes, entries)
+};
+
 struct FetchJob {
   FLEET_MESSAGE(FetchJob, 50)
   std::string url;          // http, https, s3, file, or an absolute path; of a build, or of what points to one
@@ -347,9 +357,14 @@ struct FetchJob {
   std::string known_etag;                 // nothing is fetched, the answer is `unchanged`, while the URL has it
   std::string authorization;              // a header's value, for the URL's own origin
   S3Access s3;
+  std::string netrc;               // as in netrc(5): for http and https, by host
+  bool rooted = false;             // a local build must be beneath one of `roots`
+  std::vector<std::string> roots;
+  std::uint32_t uid = 0, gid = 0;  // who reads what comes from strangers, when started as root; 0: root
+  std::vector<KnownBuild> known;   // one of these is linked in place of being fetched again
   FLEET_FIELDS(FetchJob, url, sha256, destination, max_download, max_unpacked, max_entries, max_depth, max_ratio,
                timeout, stall_timeout, connect_timeout, trusted_keys, allow_insecure, unpack_java, version, look_only,
-               known_etag, authorization, s3)
+               known_etag, authorization, s3, netrc, rooted, roots, uid, gid, known)
 };
 
 enum class FetchPhase : std::uint8_t { download, verify, unpack };
@@ -359,7 +374,8 @@ struct FetchProgress {
   FLEET_MESSAGE(FetchProgress, 51)
   FetchPhase phase = FetchPhase::download;
   std::uint64_t bytes = 0, total = 0;  // total 0: unknown
-  FLEET_FIELDS(FetchProgress, phase, bytes, total)
+  std::uint64_t rate = 0;              // bytes a second, of the last seconds; 0: not known yet
+  FLEET_FIELDS(FetchProgress, phase, bytes, total, rate)
 };
 
 struct FetchDone {
@@ -372,7 +388,25 @@ struct FetchDone {
   std::string signed_by;  // key id, and the trusted comment in parentheses; empty: no signature was asked for
   std::string etag;       // of the URL of the job
   bool unchanged = false;
-  FLEET_FIELDS(FetchDone, sha256, format, bytes, unpacked_bytes, entries, url, version, signed_by, etag, unchanged)
+  std::string layout;        // "tree": unpacked; "file:NAME": kept whole, under this name
+  std::string trusted_by;    // the key, as in FetchJob::trusted_keys; empty: no signature was asked for
+  std::uint32_t reused = 0;  // which of FetchJob::known it is, from 1 on; 0: none
+  FLEET_FIELDS(FetchDone, sha256, format, bytes, unpacked_bytes, entries, url, version, signed_by, etag, unchanged,
+               layout, trusted_by, reused)
+};
+
+// Within fleet-fetch: its process that reads from strangers asks the one that may for a local file; the answer has it as
+// descriptor, or says why not.
+struct FetchFile {
+  FLEET_MESSAGE(FetchFile, 54)
+  std::string path;
+  FLEET_FIELDS(FetchFile, path)
+};
+struct FetchFileAnswer {
+  FLEET_MESSAGE(FetchFileAnswer, 55)
+  ErrorKind kind = ErrorKind::internal;
+  std::string error;  // empty: it is there
+  FLEET_FIELDS(FetchFileAnswer, kind, error)
 };
 
 struct FetchFailed {

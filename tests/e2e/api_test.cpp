@@ -60,6 +60,7 @@ TEST(Api, ATokenOpensTheRestOverTcp) {
   FleetSetup setup;
   setup.tcp_api = true;
   setup.token = "correct-horse-battery-staple";
+  setup.fleet_lines = {"file_roots = [\"/tmp\"]"};
   Fleet fleet(setup);
   fleet.start();
   const auto artifact = fleet.pack({"v1"});

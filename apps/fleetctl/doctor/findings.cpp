@@ -125,7 +125,7 @@ void judge_volume(const Facts& facts, const Volume& volume, Findings& out) {
   if (volume.read_only) {
     return out.push_back(wrong("disk", volume.path + " is on a read-only file system", "dmesg says why; remount it read-write"));
   }
-  const std::string make_room = of_state ? "make room; keep_releases and log.keep say how much fleet itself keeps" : "make room";
+  const std::string make_room = of_state ? "make room; fleetctl gc removes releases, keep_releases, keep_bytes and log.keep say how much fleet itself keeps" : "make room";
   if (volume.free < kDiskError) {
     out.push_back(wrong("disk", room + ": deploys and logs fail", make_room));
   } else if (of_state && (volume.free < kDiskWarning || volume.free < volume.size / 20)) {

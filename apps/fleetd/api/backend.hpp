@@ -19,6 +19,7 @@ struct DeployRequest {
   bool if_changed = false;   // not, if the source is as it was when it was last deployed from
   bool latest = false;       // the app's source, in place of a url
   bool force = false;        // also of a lower version than the current
+  bool remote = false;       // asked for over TCP
 };
 
 struct LogQuery {
@@ -49,6 +50,12 @@ class Backend {
   virtual net::Task<std::string> metrics(MetricsFormat format) = 0;
   virtual Result<DeploymentView> deployment(DeploymentId id) = 0;  // not_found
   virtual Result<ReleasesView> releases(const std::string& app) = 0;
+  // Keeps a release from being removed, or lets go of it. not_found: there is no such release, or its files are gone.
+  virtual Result<ReleaseView> pin(const std::string& app, std::uint64_t release, bool pinned,
+                                  const std::string& requested_by) = 0;
+  // Removes the releases that need not be kept, and what fetches have left; dry_run: says what it would. not_found: no
+  // such app.
+  virtual Result<GcView> collect(const std::optional<std::string>& app, bool dry_run) = 0;
   virtual Result<RouteView> route(const RouteQuery& asked) = 0;  // usage
   // Called every 200 ms with the cursor while somebody follows.
   virtual Result<LogsView> logs(const std::string& app, const LogQuery& query) = 0;

@@ -18,7 +18,7 @@ constexpr std::uint64_t kMaxLines = 10000, kUsualLines = 100;
 
 using Reply = net::Task<Result<Response>>;
 
-Result<DeployRequest> checked(DeployBody body, std::string requested_by) {
+Result<DeployRequest> checked(DeployBody body, const Peer& peer) {
   const auto wrong = [](std::string text) { return fail(ErrorKind::usage, "request body: " + std::move(text)); };
   if (body.url.empty() && !body.latest) return wrong("url: missing");
   if (!body.url.empty() && body.latest) return wrong("url: not together with latest");
@@ -29,19 +29,22 @@ Result<DeployRequest> checked(DeployBody body, std::string requested_by) {
   std::ranges::transform(body.sha256, body.sha256.begin(), [](unsigned char c) { return std::tolower(c); });
   const bool hex = std::ranges::all_of(body.sha256, [](unsigned char c) { return std::isxdigit(c); });
   if (!body.sha256.empty() && (body.sha256.size() != 64 || !hex)) return wrong("sha256: not 64 hex digits");
-  return DeployRequest{std::move(body.url), std::move(body.sha256), std::move(requested_by), body.if_changed, body.latest,
-                       body.force};
+  return DeployRequest{std::move(body.url), std::move(body.sha256), peer.who, body.if_changed, body.latest,
+                       body.force, peer.transport != Peer::Transport::unix_socket};
 }
 
 Response accepted(DeploymentId id) { return answer_with(AcceptedView{id}, 202); }
 
-Result<DeploymentId> deployment_id(const Request& request) {
-  const std::string& text = request.params.at("id");
-  DeploymentId id = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error == std::errc() && end == text.data() + text.size()) return id;
-  return fail(ErrorKind::not_found, "no such deployment: " + text);
+// The number in the path; `what` it is of.
+Result<std::uint64_t> number_in_path(const Request& request, const char* param, const char* what) {
+  const std::string& text = request.params.at(param);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size()) return number;
+  return fail(ErrorKind::not_found, std::string("no such ") + what + ": " + text);
 }
+
+Result<DeploymentId> deployment_id(const Request& request) { return number_in_path(request, "id", "deployment"); }
 
 void strip(DeploymentView& deployment) { deployment.url = public_url(std::move(deployment.url)); }
 
@@ -100,14 +103,14 @@ Reply get_route(Backend& backend, Request request) {
 
 Reply post_deployment(Backend& backend, Request request) {
   CO_TRY(DeployBody body, body_as<DeployBody>(request));
-  CO_TRY(DeployRequest wanted, checked(std::move(body), request.peer.who));
+  CO_TRY(DeployRequest wanted, checked(std::move(body), request.peer));
   CO_TRY(const DeploymentId id, backend.deploy(request.params["app"], std::move(wanted)));
   co_return accepted(id);
 }
 
 Reply post_plan(Backend& backend, Request request) {
   CO_TRY(DeployBody body, body_as<DeployBody>(request));
-  CO_TRY(DeployRequest wanted, checked(std::move(body), request.peer.who));
+  CO_TRY(DeployRequest wanted, checked(std::move(body), request.peer));
   if (wanted.if_changed) co_return fail(ErrorKind::usage, "request body: if_changed: not for a plan");
   auto planned = co_await backend.plan(request.params["app"], std::move(wanted));
   if (!planned) co_return std::unexpected(planned.error());
@@ -145,6 +148,22 @@ Reply get_releases(Backend& backend, Request request) {
   CO_TRY(ReleasesView releases, backend.releases(request.params["app"]));
   for (auto& release : releases.releases) release.url = public_url(std::move(release.url));
   co_return answer_with(releases);
+}
+
+Reply set_pin(Backend& backend, Request request, bool pinned) {
+  CO_TRY(const auto release, number_in_path(request, "release", "release"));
+  CO_TRY(auto view, backend.pin(request.params["app"], release, pinned, request.peer.who));
+  view.url = public_url(std::move(view.url));
+  co_return answer_with(view);
+}
+
+Reply post_pin(Backend& backend, Request request) { return set_pin(backend, std::move(request), true); }
+Reply post_unpin(Backend& backend, Request request) { return set_pin(backend, std::move(request), false); }
+
+Reply post_gc(Backend& backend, Request request) {
+  CO_TRY(const GcBody body, body_as<GcBody>(request));
+  CO_TRY(const GcView view, backend.collect(body.app, body.dry_run));
+  co_return answer_with(view);
 }
 
 Reply get_logs(Backend& backend, Request request) {

@@ -62,7 +62,9 @@ FLEET_NAMES(Step, "download", "verify", "unpack")
 struct Progress {
   Step step = Step::download;
   std::uint64_t bytes = 0, total = 0;
-  FLEET_FIELDS(Progress, step, bytes, total)
+  std::uint64_t rate = 0;                    // a second, of late; 0: not known yet
+  std::optional<milliseconds> remaining_ms;  // of this step, at that rate
+  FLEET_FIELDS(Progress, step, bytes, total, rate, remaining_ms)
 };
 
 // Why a deployment failed. log_tail: the candidate's last lines, oldest first.
@@ -259,6 +261,15 @@ struct StatusView {
   FLEET_FIELDS(StatusView, version, generation, pid, started_at, workers, apps, certificates, fallback, config, alarms)
 };
 
+enum class ReleaseState : std::uint8_t {
+  current,
+  running,   // some of its instances still run
+  previous,  // what a rollback goes back to
+  kept,
+  removed,   // its files are gone
+};
+FLEET_NAMES(ReleaseState, "current", "running", "previous", "kept", "removed")
+
 struct ReleaseView {
   std::uint64_t release = 0;
   std::string url, sha256;
@@ -267,13 +278,30 @@ struct ReleaseView {
   bool current = false;
   bool retained = false;  // its files are here, so it can be rolled back to
   std::string version, signed_by;  // as a deployment's
-  FLEET_FIELDS(ReleaseView, release, url, sha256, bytes, created_at, current, retained, version, signed_by)
+  ReleaseState state = ReleaseState::kept;
+  bool pinned = false;  // it is removed only once it is not
+  FLEET_FIELDS(ReleaseView, release, url, sha256, bytes, created_at, current, retained, version, signed_by, state, pinned)
 };
 
 struct ReleasesView {
   std::string app;
   std::vector<ReleaseView> releases;  // newest first
   FLEET_FIELDS(ReleasesView, app, releases)
+};
+
+struct GcItem {
+  std::string app;
+  std::optional<std::uint64_t> release;  // null: what a fetch that was killed has left
+  std::uint64_t bytes = 0;               // given back on disk
+  std::string why;
+  FLEET_FIELDS(GcItem, app, release, bytes, why)
+};
+
+struct GcView {
+  bool dry_run = false;
+  std::vector<GcItem> removed;  // that would be, in a dry run
+  std::uint64_t bytes = 0;      // of them together
+  FLEET_FIELDS(GcView, dry_run, removed, bytes)
 };
 
 // ---- logs and events -----------------------------------------------------------------------------------------------
@@ -294,7 +322,7 @@ struct LogsView {
 enum class EventType : std::uint8_t {
   deployment_started,
   deployment_phase,     // data: phase
-  deployment_progress,  // data: step, bytes, total; only the newest is kept
+  deployment_progress,  // data: step, bytes, total, rate, remaining_ms; only the newest is kept
   deployment_finished,  // data: outcome, error_kind; the last of its deployment
   instance_started,     // data: instance, release, pid, port
   instance_ready,
@@ -348,8 +376,10 @@ struct EventData {
   std::optional<std::string> certificate;  // its file
   std::optional<AlarmName> alarm;
   std::optional<Hook> hook;
+  std::optional<std::uint64_t> rate;  // bytes a second
+  std::optional<milliseconds> remaining_ms;
   FLEET_FIELDS(EventData, phase, step, bytes, total, outcome, error_kind, instance, release, pid, port, slot, exit_code,
-               signal, generation, state, certificate, alarm, hook)
+               signal, generation, state, certificate, alarm, hook, rate, remaining_ms)
 };
 
 struct EventView {
@@ -432,6 +462,12 @@ struct DeployBody {
 struct RollbackBody {
   std::optional<std::uint64_t> release;  // null: the one before the current
   FLEET_FIELDS(RollbackBody, release)
+};
+
+struct GcBody {
+  std::optional<std::string> app;  // null: all
+  bool dry_run = false;            // say what would go, and leave it
+  FLEET_FIELDS(GcBody, app, dry_run)
 };
 
 struct HoldBody {

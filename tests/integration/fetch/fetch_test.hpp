@@ -26,9 +26,11 @@ class Fetcher {
   ~Fetcher();
 
   std::optional<wire::Frame> next_frame();  // nothing at the end of the link
+  pid_t pid() const { return process_.pid; }
   void hang_up() { link_.reset(); }
   void signal(int number);
   int wait();  // exit code
+  std::uint64_t max_rss_kib() const { return max_rss_kib_; }  // of it and its child, once it has ended
   void wait_at_most(std::chrono::nanoseconds time);
 
  private:
@@ -36,6 +38,7 @@ class Fetcher {
   os::Process process_;
   wire::FrameReader reader_;
   bool reaped_ = false;
+  std::uint64_t max_rss_kib_ = 0;
 };
 
 struct Fetched {
@@ -43,6 +46,7 @@ struct Fetched {
   std::optional<wire::FetchFailed> failed;
   std::vector<wire::FetchProgress> progress;
   int exit_code = -1;
+  std::uint64_t max_rss_kib = 0;
 
   std::string error() const { return failed ? failed->error : done ? "(done)" : "(no answer)"; }
 };

@@ -65,6 +65,23 @@ class KilledTest : public FetchTest {
 
 TEST_F(KilledTest, WhileItCopiesVerifiesUnpacksAndPublishes) { kill_at_any_moment(job(put("build", many_files()))); }
 
+TEST_F(KilledTest, WhileItLinksWhatIsKnown) {
+  const auto build = put("build", many_files());
+  const auto kept = root_ + "/kept";
+  fs::create_directory(kept);
+  auto first = job(build);
+  first.destination = kept + "/1";
+  const auto fetched = run(first);
+  ASSERT_TRUE(fetched.done) << fetched.error();
+  auto wanted = job(build);
+  wanted.sha256 = fetched.done->sha256;
+  wanted.known.push_back({fetched.done->sha256, first.destination, fetched.done->format, fetched.done->layout, "", "", "",
+                          fetched.done->unpacked_bytes, fetched.done->entries});
+  const auto whole = contents_of(kept);
+  kill_at_any_moment(wanted);
+  EXPECT_THAT(contents_of(kept), ContainerEq(whole)) << "what it was linked from is as it was";
+}
+
 TEST_F(KilledTest, WhileItDownloads) {
   const auto build = many_files();
   const Server server([&](const Request&, Connection& to) { to.answer("200 OK", build, "ETag: \"v1\"\r\n"); });

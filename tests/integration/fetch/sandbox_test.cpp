@@ -1,16 +1,21 @@
 #include "sandbox.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/landlock.h>
 #include <netdb.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <thread>
 
@@ -75,6 +80,34 @@ TEST_F(SandboxTest, HasNoNetworkOnceTheBytesAreThere) {
   EXPECT_TRUE(in_child(deny_network, [] {
     return is_denied(::socket(AF_INET, SOCK_STREAM, 0)) && is_denied(::socket(AF_UNIX, SOCK_STREAM, 0)) &&
            is_denied(::connect(0, nullptr, 0)) && ::getpid() > 0;
+  }));
+}
+
+TEST_F(SandboxTest, WritesOnlyWhereItIsToAndReadsOnlyWhatItNeeds) {
+  if (::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) < 2) {
+    GTEST_SKIP() << "this kernel has no landlock";
+  }
+  char place[] = "/tmp/fleet-fetch-test-XXXXXX";
+  ASSERT_NE(::mkdtemp(place), nullptr);
+  const int root = ::open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  EXPECT_TRUE(in_child([&] { return confine_files(root); }, [&] {
+    const auto refused = [](int fd) { return fd == -1 && errno == EACCES; };
+    const bool inside = ::openat(root, "a", O_WRONLY | O_CREAT, 0600) >= 0 && ::mkdirat(root, "d", 0700) == 0 &&
+                        ::linkat(root, "a", root, "d/a", 0) == 0 && ::symlinkat("a", root, "l") == 0 &&
+                        ::unlinkat(root, "l", 0) == 0;
+    return inside && refused(::open("/tmp/fleet-fetch-outside", O_WRONLY | O_CREAT, 0600)) &&
+           refused(::open("/proc/1/status", O_RDONLY)) && refused(::open("/", O_RDONLY | O_DIRECTORY)) &&
+           ::mkfifoat(root, "f", 0600) == -1 && ::open("/etc/passwd", O_RDONLY) >= 0;
+  }));
+  ::close(root);
+  std::filesystem::remove_all(place);
+}
+
+TEST_F(SandboxTest, BecomesAnotherUserAndStaysIt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  EXPECT_TRUE(in_child([] { return become(65534, 65534); }, [] {
+    return ::getuid() == 65534 && ::geteuid() == 65534 && ::getegid() == 65534 && ::getgroups(0, nullptr) == 0 &&
+           ::setuid(0) != 0;
   }));
 }
 

@@ -2,7 +2,10 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "archives.hpp"
 #include "fetch_test.hpp"
@@ -209,6 +212,39 @@ TEST_F(UnpackTest, RefusesWhatIsDamaged) {
   auto archive = make_archive(".zip", {{"a", noise}});
   archive[archive.size() / 2] ^= 1;
   expect_failed(run(put("flipped", archive)), unpack, "a: cannot unpack as zip");
+}
+
+// What comes after the end of the tar vouches for what came before it.
+TEST_F(UnpackTest, RefusesWhatItsOwnChecksumDeniesOrWhatIsCutAfterTheTar) {
+  std::string noise(300'000, '\0');
+  for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = static_cast<char>(i * i * 31 >> 7);
+  for (const char* extension : {".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2"}) {
+    SCOPED_TRACE(extension);
+    const auto archive = make_archive(extension, {{"a", noise}});
+    for (const std::size_t lost : {1u, 4u, 8u}) {
+      if (std::string_view(extension) == ".tar.zst" && lost == 8) continue;  // libarchive's has no checksum
+      expect_failed(run(put("cut", archive.substr(0, archive.size() - lost))), unpack, "cannot unpack as " + std::string(extension + 1));
+    }
+  }
+  auto wrong_sum = make_archive(".tar.gz", {{"a", "hello"}});
+  wrong_sum[wrong_sum.size() - 8] ^= 1;
+  expect_failed(run(put("wrong-sum", wrong_sum)), unpack, "cannot unpack as tar.gz: the gzip file is damaged: incorrect data check");
+  auto wrong_length = make_archive(".tar.gz", {{"a", "hello"}});
+  wrong_length[wrong_length.size() - 4] ^= 1;
+  expect_failed(run(put("wrong-length", wrong_length)), unpack, "incorrect length check");
+}
+
+TEST_F(UnpackTest, TakesGzipOfSeveralMembersAndPadding) {
+  const auto tar = make_archive(".tar", {{"a", std::string(100'000, 'a')}, {"b", "B"}});
+  const auto gzip = [&](const std::string& bytes) {
+    const auto path = put("member", bytes);
+    EXPECT_EQ(std::system(("gzip -kf '" + path + "'").c_str()), 0);
+    std::ifstream file(path + ".gz", std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const auto fetched = run(put("two", gzip(tar.substr(0, 70'000)) + gzip(tar.substr(70'000)) + std::string(512, '\0')));
+  ASSERT_TRUE(fetched.done) << fetched.error();
+  EXPECT_EQ(content("b"), "B");
 }
 
 TEST_F(UnpackTest, RefusesCompressedFilesThatAreNoTar) {

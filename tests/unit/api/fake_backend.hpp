@@ -38,6 +38,20 @@ class FakeBackend : public Backend {
     view.app = app;
     return view;
   }
+  Result<ReleaseView> pin(const std::string& app, std::uint64_t release, bool pinned, const std::string& by) override {
+    asked.push_back((pinned ? "pin " : "unpin ") + app + " " + std::to_string(release) + " by " + by);
+    if (error) return std::unexpected(*error);
+    ReleaseView view;
+    view.release = release;
+    view.created_at = "2026-11-23T00:00:30.000Z";
+    view.pinned = pinned;
+    return view;
+  }
+  Result<GcView> collect(const std::optional<std::string>& app, bool dry_run) override {
+    asked.push_back((dry_run ? "gc of " : "remove what need not be kept of ") + app.value_or("all"));
+    if (error) return std::unexpected(*error);
+    return GcView{dry_run, {{"shop", 3, 1000, "more than 5 are kept"}, {"shop", {}, 24, "left"}}, 1024};
+  }
   Result<RouteView> route(const RouteQuery& asked_route) override {
     if (error) return std::unexpected(*error);
     asked.push_back("route " + asked_route.method + " " + asked_route.url + " from " + asked_route.from + " with " + asked_route.headers);

@@ -130,6 +130,19 @@ TEST_F(RoutesTest, PassesOnEveryOtherWish) {
                                          "upgrade to /new/fleetd by uid 1000", "take over", "shutdown", "shutdown with apps"));
 }
 
+TEST_F(RoutesTest, PinsReleasesAndCollectsOthers) {
+  EXPECT_THAT(ask(request("POST", "/v1/apps/shop/releases/41/pin")).body, HasSubstr(R"("pinned":true)"));
+  EXPECT_THAT(ask(request("POST", "/v1/apps/shop/releases/41/unpin")).body, HasSubstr(R"("pinned":false)"));
+  EXPECT_EQ(ask(request("POST", "/v1/apps/shop/releases/one/pin")).status, 404u);
+  EXPECT_THAT(ask(request("POST", "/v1/gc")).body, HasSubstr(R"("bytes":1024)"));
+  EXPECT_THAT(ask(request("POST", "/v1/gc", R"({"app":"shop","dry_run":true})")).body, HasSubstr(R"("dry_run":true)"));
+  EXPECT_EQ(ask(request("POST", "/v1/gc", R"({"dry":true})")).status, 400u);
+  EXPECT_THAT(backend.asked, ElementsAre("pin shop 41 by uid 1000", "unpin shop 41 by uid 1000",
+                                         "remove what need not be kept of all", "gc of shop"));
+  backend.error = Error{ErrorKind::not_found, "shop has no release v41"};
+  EXPECT_EQ(ask(request("POST", "/v1/apps/shop/releases/41/pin")).status, 404u);
+}
+
 TEST_F(RoutesTest, HoldsAndLetsGo) {
   const auto held = ask(request("POST", "/v1/apps/shop/hold", R"({"max_ms":90000})"));
   EXPECT_EQ(held.status, 200u);

@@ -99,6 +99,8 @@ TEST(OpenApi, DescribesEveryViewFieldByField) {
   expect_described<EventsView>("Events");
   expect_described<DeployBody>("DeployBody");
   expect_described<RollbackBody>("RollbackBody");
+  expect_described<GcBody>("GcBody");
+  expect_described<GcView>("Gc");
   expect_described<HoldBody>("HoldBody");
   expect_described<PlanView>("Plan");
   expect_described<PlannedChange>("PlannedChange");

@@ -52,6 +52,16 @@ TEST(Options, TakeReleasesAsTheyAreShown) {
   EXPECT_FALSE(read({"rollback", "latest"}));
 }
 
+TEST(Options, TakeWhatIsToBeKeptAndWhatIsToGo) {
+  EXPECT_EQ(read({"pin", "v42"})->number, 42u);
+  EXPECT_EQ(read({"pin", "v42"})->verb, Verb::pin);
+  EXPECT_EQ(read({"unpin", "7", "--app", "shop"})->verb, Verb::unpin);
+  EXPECT_FALSE(read({"pin"}));
+  EXPECT_EQ(read({"gc"})->verb, Verb::gc);
+  EXPECT_FALSE(read({"gc"})->dry_run);
+  EXPECT_TRUE(read({"gc", "--dry-run"})->dry_run);
+}
+
 TEST(Options, TakeTheAppOfLogsWhereItIsTyped) {
   const auto options = read({"logs", "--access", "shop", "-n", "5", "-f"});
   ASSERT_TRUE(options) << options.error().err;

@@ -175,17 +175,35 @@ TEST(Status, SaysSoWhenThereIsNothing) {
             "no apps are configured\n");
 }
 
-TEST(Releases, MarkTheCurrentAndTheRemoved) {
+TEST(Releases, SayWhereEachStands) {
   api::ReleasesView view;
   view.app = "shop";
   EXPECT_EQ(releases_text(view, kNow, {}), "shop has no releases yet\n");
   const std::string sha(64, 'a');
-  view.releases = {{43, "https://b/s43.zip", sha, 4'200'000, "2026-11-22T23:21:10.000Z", true, true, "", ""},
-                   {1, "https://b/s1.zip", sha, 100, "2026-11-20T23:31:10.000Z", false, false, "", ""}};
+  using enum api::ReleaseState;
+  view.releases = {
+      {43, "https://b/s43.zip", sha, 4'200'000, "2026-11-22T23:21:10.000Z", true, true, "1.2", "", current, true},
+      {42, "https://b/s42.zip", sha, 4'200'000, "2026-11-22T22:31:10.000Z", false, true, "", "", previous, false},
+      {1, "https://b/s1.zip", sha, 100, "2026-11-20T23:31:10.000Z", false, false, "", "", removed, false}};
   EXPECT_EQ(releases_text(view, kNow, {}),
-            "RELEASE       AGE     SIZE    SHA-256       FROM\n"
-            "v43 current   10 min  4.2 MB  aaaaaaaaaaaa  https://b/s43.zip\n"
-            "v1 (removed)  2 d     100 B   aaaaaaaaaaaa  https://b/s1.zip\n");
+            "RELEASE  STATE            AGE     SIZE    VERSION  SHA-256       FROM\n"
+            "v43      current, pinned  10 min  4.2 MB  1.2      aaaaaaaaaaaa  https://b/s43.zip\n"
+            "v42      previous         1 h     4.2 MB  -        aaaaaaaaaaaa  https://b/s42.zip\n"
+            "v1       removed          2 d     100 B   -        aaaaaaaaaaaa  https://b/s1.zip\n");
+}
+
+TEST(Gc, SaysWhatWentOrWouldAndWhatThatGivesBack) {
+  api::GcView view;
+  EXPECT_EQ(gc_text(view, {}), "nothing to remove\n");
+  view.removed = {{"shop", 3, 4'200'000, "keep_age"}, {"shop", {}, 100, "4.tmp-17 was left"}};
+  view.bytes = 4'200'100;
+  const std::string what =
+      "APP   RELEASE  GIVES BACK  WHY\n"
+      "shop  v3       4.2 MB      keep_age\n"
+      "shop  -        100 B       4.tmp-17 was left\n";
+  EXPECT_EQ(gc_text(view, {}), what + "4.2 MB are given back\n");
+  view.dry_run = true;
+  EXPECT_EQ(gc_text(view, {}), what + "nothing is removed; without --dry-run 4.2 MB are given back\n");
 }
 
 }  // namespace

@@ -97,6 +97,22 @@ TEST(Story, ShowsProgressForTheMoment) {
   EXPECT_EQ(story.moment(*parse_time("2026-11-22T23:31:14.000Z")), "");
 }
 
+TEST(Story, TellsProgressNowAndThenWhereThereIsNoTerminal) {
+  Story story({}, true);
+  tell(story, {phase(Phase::prepare, "10.000")});
+  auto progress = event(EventType::deployment_progress, "10.100");
+  progress.data.step = api::Step::download;
+  progress.data.bytes = 5'000'000;
+  progress.data.total = 10'000'000;
+  EXPECT_THAT(story.tell(progress), IsEmpty()) << "it may be over in a moment";
+  progress.time = "2026-11-22T23:31:15.200Z";
+  progress.data.rate = 1'000'000;
+  progress.data.remaining_ms = milliseconds(5000);
+  EXPECT_THAT(story.tell(progress), ElementsAre("    download 5.0 MB of 10 MB, 1.0 MB/s, 5.0 s left"));
+  progress.time = "2026-11-22T23:31:17.000Z";
+  EXPECT_THAT(story.tell(progress), IsEmpty());
+}
+
 TEST(LastLine, SaysWhatChangedAndHowToUndoIt) {
   EXPECT_EQ(last_line(deployment()),
             "shop is on v43 (was v42), 0 of 12,345 requests failed · undo: fleetctl rollback --app shop");

@@ -43,6 +43,39 @@ TEST_F(FetchJob, RefusesASecretThatEverybodyCanReadOrThatIsNotThere) {
   EXPECT_THAT(fetch_job(config, "https://ci/x").error().text, HasSubstr("not one line"));
 }
 
+TEST_F(FetchJob, TakesANetrcThatNotEverybodyCanRead) {
+  write("machine ci login bot password s3cret\n");
+  FetchConfig config;
+  config.netrc = path_;
+  EXPECT_EQ(fetch_job(config, "https://ci/x")->netrc, "machine ci login bot password s3cret\n");
+  write("machine ci\n", 0644);
+  EXPECT_THAT(fetch_job(config, "https://ci/x").error().text, HasSubstr("everybody can read it"));
+}
+
+TEST(FetchConfinement, LeavesLocalFilesToThoseOnTheMachineUnlessThereAreRoots) {
+  Config config;
+  wire::FetchJob local, remote, rooted;
+  ASSERT_TRUE(confine_fetch(config, false, local));
+  EXPECT_FALSE(local.rooted);
+  ASSERT_TRUE(confine_fetch(config, true, remote));
+  EXPECT_TRUE(remote.rooted);
+  EXPECT_TRUE(remote.roots.empty());
+  config.file_roots = {"/srv/builds"};
+  ASSERT_TRUE(confine_fetch(config, false, rooted));
+  EXPECT_TRUE(rooted.rooted);
+  EXPECT_EQ(rooted.roots, config.file_roots);
+}
+
+TEST(FetchConfinement, HasAUserOfItsOwnUnderRoot) {
+  Config config;
+  wire::FetchJob job;
+  ASSERT_TRUE(confine_fetch(config, false, job));
+  EXPECT_EQ(job.uid == 0, ::geteuid() != 0);
+  if (::geteuid() != 0) return;
+  config.fetch_user = "no-such-user";
+  EXPECT_THAT(confine_fetch(config, false, job).error().text, HasSubstr("no-such-user"));
+}
+
 TEST_F(FetchJob, TakesS3CredentialsFromTheirFileWhereTheyAreNeeded) {
   write("[default]\n# of the build server\naws_access_key_id = AKID\naws_secret_access_key=s+/=\n\n[other]\naws_access_key_id = no\n");
   FetchConfig config;

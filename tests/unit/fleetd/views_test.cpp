@@ -89,12 +89,21 @@ TEST(Events, OfAPublishedTableNameIt) {
 }
 
 TEST(Events, OfProgressSayHowFar) {
-  const auto event = progress_event("shop", 4, show_progress({wire::FetchPhase::unpack, 10, 20}));
+  const auto event = progress_event("shop", 4, show_progress({wire::FetchPhase::unpack, 10, 20, 0}));
   EXPECT_EQ(event.type, api::EventType::deployment_progress);
   EXPECT_EQ(event.deployment, 4u);
   EXPECT_EQ(event.data.step, api::Step::unpack);
   EXPECT_EQ(event.data.bytes, 10u);
   EXPECT_EQ(event.data.total, 20u);
+  EXPECT_EQ(event.data.rate, std::nullopt);
+  EXPECT_EQ(event.data.remaining_ms, std::nullopt);
+}
+
+TEST(Events, OfProgressSayHowFastAndHowLongStill) {
+  const auto event = progress_event("shop", 4, show_progress({wire::FetchPhase::download, 1000, 3000, 500}));
+  EXPECT_EQ(event.data.rate, 500u);
+  EXPECT_EQ(event.data.remaining_ms, milliseconds(4000));
+  EXPECT_EQ(show_progress({wire::FetchPhase::download, 1000, 0, 500}).remaining_ms, std::nullopt) << "of how much is not known";
 }
 
 plan::Rollout rollout(plan::Outcome outcome) {

@@ -12,7 +12,7 @@ void for_each_message(F&& f) {
   call.template operator()<ShimStatus, Launch, Stop, Dismiss, WorkerHello, Listeners, GiveListeners, Keys, KeysAck,
                            Table, Stats, TableAck, TargetDrained, StatsRequest, WorkerReady, Accept, Accepting,
                            DrainWorker, WorkerDrained, AccessLogs, Figures, GiveKeys, FetchJob, FetchProgress, FetchDone,
-                           FetchFailed>();
+                           FetchFailed, FetchFile, FetchFileAnswer>();
 }
 
 }  // namespace fleet::wire::test
