@@ -14,7 +14,7 @@ std::uint64_t histories() {
   const char* wanted = std::getenv("FLEET_HISTORIES");
   return wanted ? std::strtoull(wanted, nullptr, 10) : 1000;
 }
-constexpr int kEvents = 150;
+constexpr int kEvents = 180;
 
 TEST(AnyHistory, KeepsEveryPromiseAfterEveryEventAndComesToRest) {
   std::map<Outcome, std::uint64_t> outcomes;
