@@ -25,7 +25,7 @@ TEST(SecretKeys, NameFilesAndCredentials) {
 TEST(SecretKeys, AreRefusedWhereTheyNameNothing) {
   const auto secrets = kApp + "env = { A = \"1\" }\n[app.shop.secrets]\n";
   EXPECT_THAT(problems(secrets + "A = \"/a\""),
-              ElementsAre("fleet.toml:5:1: app \"shop\": secrets: A is in env already"));
+              ElementsAre("fleet.toml:5:5: app \"shop\": secrets: A is in env already"));
   EXPECT_THAT(problems(secrets + "PORT = \"/a\""),
               ElementsAre(StartsWith("fleet.toml:5:1: app \"shop\": secrets: PORT is set by")));
   for (const auto* bad : {"credential:", "credential:../x", "credential:a/b", "credential:.x"}) {
