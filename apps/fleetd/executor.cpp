@@ -642,8 +642,6 @@ void Executor::hang_up(const App& app) {
   });
 }
 
-}
-
 // ---- what others ask and tell --------------------------------------------------------------------------------------
 
 void Executor::acked(std::uint64_t generation) {

@@ -181,7 +181,8 @@ const Keys<DrainConfig>& drain_keys() {
           "How long requests in flight may take to end before the instance is stopped."),
       key("streams", &DrainConfig::streams, Maybe<Duration>{{0ms, 24h}},
           "The same for WebSockets, other tunnels and server-sent events, which may never end by themselves. A WebSocket "
-          "gets a Close frame with 1012 (service restart).")
+          "gets a Close frame with 1012 (service restart). They are ended by turns over the last tenth of this time, so that "
+          "not all clients come back at once.")
           .otherwise("timeout"),
       key("stop_signal", &DrainConfig::stop_signal, kSignal, "Asks the application to stop."),
       key("stop_timeout", &DrainConfig::stop_timeout, Duration{0ms, 1h}, "Then SIGKILL to its whole process tree."),

@@ -26,7 +26,8 @@ FleetSetup keeping(std::vector<std::string> lines) {
 // "3 current", "2 previous", ... as far as their files are there.
 std::vector<std::string> kept(const Fleet& fleet) {
   std::vector<std::string> all;
-  for (const auto& release : fleet.get("/v1/apps/shop/releases").at("releases")) {
+  const auto view = fleet.get("/v1/apps/shop/releases");
+  for (const auto& release : view.at("releases")) {
     const auto number = std::to_string(release.at("release").get<int>());
     const auto state = release.at("state").get<std::string>();
     EXPECT_EQ(fs::is_directory(fleet.root() + "/state/releases/shop/" + number), state != "removed") << number;

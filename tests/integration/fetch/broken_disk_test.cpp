@@ -22,7 +22,7 @@ class BrokenDisk : public FetchTest, public ::testing::WithParamInterface<const 
   }
   // From the given time on that it is called.
   Fetched run_broken(const std::string& call, unsigned from) {
-    return run(job(url_), {"strace", "-o", "/dev/null", "-e", "trace=" + call, "-e",
+    return run(job(url_), {"strace", "-f", "-o", "/dev/null", "-e", "trace=" + call, "-e",
                            "inject=" + call + ":error=EIO:when=" + std::to_string(from) + "+"});
   }
   std::string url_;
