@@ -11,6 +11,12 @@
 namespace fleet::os {
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 struct Crash {
   int number;
   std::string_view name;
@@ -42,7 +48,7 @@ void tell(int number) {
 }  // namespace
 
 void report_crashes(const char* name) {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  if (kSanitized) return;
   program = name;
   void* first = nullptr;
   ::backtrace(&first, 1);  // loads what it needs, which a handler must not
@@ -54,9 +60,6 @@ void report_crashes(const char* name) {
   action.sa_handler = tell;
   action.sa_flags = static_cast<int>(SA_RESETHAND | SA_ONSTACK);
   for (const auto& crash : kCrashes) ::sigaction(crash.number, &action, nullptr);
-#else
-  (void)name;
-#endif
 }
 
 }  // namespace fleet::os
