@@ -341,7 +341,9 @@ Retry Exchange::next_try() const {
   facts.bytes_sent = attempt_sent_;
   facts.attempts = attempts_;
   facts.replays = replays_;
-  facts.targets = ready_targets(*route_);
+  // By the table in force: the request may have been claimed by one whose targets all drain now.
+  const auto match = proxy_.router.match(authority_, target_);
+  facts.targets = std::max(1u, match && match->route ? ready_targets(*match->route) : 0u);
   facts.budget_left = proxy_.retrying < std::max(3u, (proxy_.active - proxy_.router.holds.size()) / 5);
   return decide_retry(facts);
 }

@@ -27,7 +27,7 @@ struct RetryFacts {
   std::uint64_t bytes_sent = 0;  // on this attempt
   unsigned attempts = 1;         // so far, in this round
   unsigned replays = 0;          // how often bytes were sent again so far
-  unsigned targets = 1;          // ready ones
+  unsigned targets = 1;          // ready ones of the app now, at least 1: the one that there was may be back
   bool budget_left = true;
 };
 

@@ -69,6 +69,26 @@ TEST(ProxyRetry, R2ReplaysAnIdempotentRequestOnANewConnection) {
   EXPECT_EQ(worker.stats_of("a").retried, 1u);
 }
 
+// The table that the request was claimed by has no ready target any more; the one in force has.
+TEST(ProxyRetry, R2ReplaysWhatADrainingProcessThatDiesHadOnItsSuccessor) {
+  Slot slot;
+  std::atomic<bool> asked = false, dies = false;
+  Origin old([&](OriginConnection& connection) {
+    OriginConnection::Request request;
+    asked = connection.read_request(request);
+    (void)eventually([&] { return dies.load(); });
+  });
+  Origin successor(always("new"));
+  WorkerProcess worker;
+  worker.start(slot, {route_to({{"old", old.port()}})});
+  Client client(slot.http);
+  client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return asked.load(); }));
+  worker.publish({route_to({{"old", old.port(), TargetState::draining}, {"new", successor.port()}})});
+  dies = true;
+  EXPECT_EQ(client.read_answer().body, "new");
+}
+
 TEST(ProxyRetry, R2LetsAProcessThatDiesDieBeforeItsOnlyReplay) {
   Slot slot;
   std::atomic<int> requests = 0;
