@@ -74,7 +74,6 @@ int Fetcher::wait() {
   EXPECT_TRUE(readable(process_.pidfd.get())) << "fleet-fetch does not end";
   const auto status = os::reap(process_.pidfd);
   reaped_ = true;
-  if (status && *status) max_rss_kib_ = (*status)->max_rss_kib;
   return status && *status ? (*status)->code : -1;
 }
 
@@ -110,7 +109,6 @@ Fetched FetchTest::run(const wire::FetchJob& job, const std::vector<std::string>
     if (frame->type == wire::FetchFailed::kType) out.failed = must_decode<wire::FetchFailed>(*frame);
   }
   out.exit_code = fetcher.wait();
-  out.max_rss_kib = fetcher.max_rss_kib();
   return out;
 }
 

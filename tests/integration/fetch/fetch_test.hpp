@@ -30,7 +30,6 @@ class Fetcher {
   void hang_up() { link_.reset(); }
   void signal(int number);
   int wait();  // exit code
-  std::uint64_t max_rss_kib() const { return max_rss_kib_; }  // of it and its child, once it has ended
   void wait_at_most(std::chrono::nanoseconds time);
 
  private:
@@ -38,7 +37,6 @@ class Fetcher {
   os::Process process_;
   wire::FrameReader reader_;
   bool reaped_ = false;
-  std::uint64_t max_rss_kib_ = 0;
 };
 
 struct Fetched {
@@ -46,7 +44,6 @@ struct Fetched {
   std::optional<wire::FetchFailed> failed;
   std::vector<wire::FetchProgress> progress;
   int exit_code = -1;
-  std::uint64_t max_rss_kib = 0;
 
   std::string error() const { return failed ? failed->error : done ? "(done)" : "(no answer)"; }
 };

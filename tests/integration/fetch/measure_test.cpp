@@ -1,4 +1,4 @@
-// How long fleet-fetch takes for a large build, beside the shell's way to do the same, and how much memory. Not part of
+// How long fleet-fetch takes for a large build, beside the shell's way to do the same. Not part of
 // the suite: FLEET_MEASURE=MIB says how large (500), FLEET_MEASURE_DIR where (the temporary folder).
 #include <unistd.h>
 
@@ -75,9 +75,8 @@ TEST_F(FetchTest, MeasuresALargeBuildBesideTheShell) {
     Fetched fetched;
     const auto of_fleet = timed([&] { fetched = run(fetch); });
     ASSERT_TRUE(fetched.done) << fetched.error();
-    std::printf("round %d: fleet-fetch %.2f s, the shell %.2f s (ratio %.2f), with sync %.2f s (ratio %.2f); peak %lu KiB\n",
-                round, of_fleet, of_shell, of_fleet / of_shell, with_sync, of_fleet / with_sync,
-                static_cast<unsigned long>(fetched.max_rss_kib));
+    std::printf("round %d: fleet-fetch %.2f s, the shell %.2f s (ratio %.2f), with sync %.2f s (ratio %.2f)\n",
+                round, of_fleet, of_shell, of_fleet / of_shell, with_sync, of_fleet / with_sync);
     ASSERT_TRUE(os::remove_tree(release_));
   }
   ::kill(pid, SIGTERM);
