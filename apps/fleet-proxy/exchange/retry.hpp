@@ -46,7 +46,7 @@ constexpr Retry decide_retry(const RetryFacts& facts) {
   if (facts.end != AttemptEnd::closed && facts.end != AttemptEnd::target_gone) return Retry::no;
   if (facts.bytes_sent == 0) return Retry::elsewhere;  // R3
   if (facts.replays > 0) return Retry::no;
-  if (facts.idempotent) return Retry::replay;               // R2
+  if (facts.idempotent && facts.end == AttemptEnd::closed) return Retry::replay;  // R2; the drain's limit is a limit (D4)
   return facts.body_untouched ? Retry::replay : Retry::no;  // D8, R3
 }
 

@@ -82,6 +82,14 @@ TEST(Retry, R10NeverRetriesForAClientThatLeft) {
   EXPECT_EQ(decide_retry(facts), Retry::no);
 }
 
+TEST(Retry, D4CutsWhatIsLongerThanTheDrainLimit) {
+  auto facts = get_that_ended();
+  facts.end = AttemptEnd::target_gone;
+  EXPECT_EQ(decide_retry(facts), Retry::no);
+  facts.bytes_sent = 0;
+  EXPECT_EQ(decide_retry(facts), Retry::elsewhere);
+}
+
 TEST(Retry, D8ReplaysAPostWhoseBodyWasStillWaitingForItsContinue) {
   auto facts = post_that_ended();
   facts.body_untouched = true;
