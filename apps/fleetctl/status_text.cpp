@@ -104,6 +104,12 @@ std::string instances_table(const AppView& app, milliseconds now, const Style& s
   return table(rows, style.colour);
 }
 
+std::string build_line(const AppView& app) {
+  if (!app.release || app.sha256.empty()) return "";
+  return "\n" + version(app.release) + " is build " + printable(app.sha256) +
+         (app.release_url.empty() ? "" : " from " + printable(app.release_url)) + "\n";
+}
+
 // How often it crashed, why, and when it is started again.
 std::string crashes(const InstanceView& instance, milliseconds now, const Style& style) {
   std::string out;
@@ -209,6 +215,7 @@ std::string status_text(const StatusView& status, const std::optional<std::strin
   for (const auto& app : status.apps) {
     if (only && app.name != *only) continue;
     rows.push_back(app_row(app));
+    if (only) below += build_line(app);
     if (only && !app.instances.empty()) below += "\n" + instances_table(app, now, style);
     below += notes(app, now, style);
   }

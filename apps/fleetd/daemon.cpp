@@ -315,6 +315,7 @@ api::StatusView Daemon::status() {
     shown.awaits = app->state.awaits;
     shown.unstable = app->state.watch.unstable;
     shown.problem = app->problem;
+    shown.sha256 = app->state.current_sha256;
     if (const auto releases = executor_->releases(app->state.name)) {
       for (const auto& release : *releases) {
         if (release.number == app->state.current) shown.release_url = release.url;

@@ -419,6 +419,7 @@ void Executor::give_addresses(const App& app, plan::AppState& state) {
   for (auto& instance : state.instances) {
     if (!lacks_one(instance)) continue;
     note_setting(world_.paths, config_of(app, instance.release), instance);
+    instance.sha256 = plan::build_of(state, instance.release);
     if (app.config.listen == Listens::unix_) {
       instance.socket = world_.paths.http_socket(app.state.name, instance.id);
       continue;

@@ -1,6 +1,5 @@
 #include "fetch_job.hpp"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,28 +7,17 @@
 #include <cstdlib>
 #include <utility>
 
-#include "os/atomic_file.hpp"
 #include "os/users.hpp"
+#include "secrets.hpp"
 
 namespace fleet {
 namespace {
 
-constexpr std::size_t kLargestSecret = 16u << 10;
 constexpr std::string_view kSpace = " \t\r\n";
 
 std::string_view trimmed(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
   return text.substr(0, text.find_last_not_of(kSpace) + 1);
-}
-
-Result<std::string> read_secret(const std::string& path) {
-  struct stat is {};
-  if (::stat(path.c_str(), &is) == 0 && (is.st_mode & S_IROTH) != 0) {
-    return fail(ErrorKind::usage, path + ": everybody can read it (chmod o-r)");
-  }
-  auto text = os::read_file(path, kLargestSecret);
-  if (!text) text.error().kind = ErrorKind::usage;
-  return text;
 }
 
 std::string variable(const char* name) {
@@ -46,7 +34,7 @@ Result<> add_s3(const FetchConfig& config, wire::S3Access& access) {
     access.session_token = variable("AWS_SESSION_TOKEN");
     return {};
   }
-  TRY(const auto file, read_secret(config.s3_credentials_file));
+  TRY(const auto file, read_secret_file(config.s3_credentials_file));
   read_s3_credentials(file, access);
   if (!access.key_id.empty() && !access.secret.empty()) return {};
   return fail(ErrorKind::usage, config.s3_credentials_file + ": no aws_access_key_id or no aws_secret_access_key");
@@ -106,14 +94,14 @@ Result<wire::FetchJob> fetch_job(const FetchConfig& config, const std::string& u
   job.allow_insecure = config.allow_insecure;
   job.unpack_java = config.unpack;
   if (!config.authorization_file.empty()) {
-    TRY(const auto file, read_secret(config.authorization_file));
+    TRY(const auto file, read_secret_file(config.authorization_file));
     job.authorization = trimmed(file);
     if (job.authorization.empty() || job.authorization.find_first_of("\r\n\0", 0, 3) != std::string::npos) {
       return fail(ErrorKind::usage, config.authorization_file + ": not one line with a header's value");
     }
   }
   if (!config.netrc.empty()) {
-    TRY(job.netrc, read_secret(config.netrc));
+    TRY(job.netrc, read_secret_file(config.netrc));
   }
   if (url.starts_with("s3://") || config.source.starts_with("s3://")) TRYV(add_s3(config, job.s3));
   return job;

@@ -31,6 +31,7 @@ HookSetting hook_setting(const plan::AppState& state, const plan::RunHook& run, 
     input.instances.push_back({found->id, found->pid, found->port, found->socket});
   }
   setting.setting.release = run.release;
+  setting.setting.sha256 = plan::build_of(state, run.release);
   if (!rollout.error.empty()) {
     input.error = HookError{rollout.error_kind, rollout.error, rollout.exit_code, rollout.signal};
   }

@@ -86,6 +86,7 @@ Result<wire::Launch> prepare(const Paths& paths, const AppConfig& app, const pla
   if (!instance.socket.empty()) launch.env["FLEET_SOCKET_PATH"] = instance.socket;
   launch.env["FLEET_APP"] = app.name;
   launch.env["FLEET_RELEASE"] = release;
+  if (!instance.sha256.empty()) launch.env["FLEET_SHA256"] = instance.sha256;
   if (!instance.id.empty()) launch.env["FLEET_INSTANCE"] = instance.id;
   TRY(launch.confined, confinement_of(app.run));
   if (app.run.private_tmp) launch.confined.private_tmp = paths.private_tmp(id);

@@ -111,6 +111,7 @@ plan::AppState rebuilt(const AppConfig& config, const Remains& remains, millisec
     instance.phase = stays ? plan::InstancePhase::ready : plan::InstancePhase::draining;
     instance.wanted = stays;
     instance.index = stays ? index++ : 0;
+    if (instance.release == state.current) instance.sha256 = state.current_sha256;
     if (stays) continue;
     instance.generation = 1;  // that of the table in which it drains: becomes the next one
     instance.deadline = now + config.drain.timeout;

@@ -144,6 +144,7 @@ api::InstanceView show_instance(const plan::Instance& instance, std::uint32_t in
   view.crashes = instance.crashes;
   view.crash_loop = instance.crashes >= plan::kCrashLoop;
   view.trouble = instance.trouble;
+  view.sha256 = instance.sha256;
   return view;
 }
 

@@ -90,17 +90,17 @@ const Keys<FetchConfig>& fetch_keys() {
       key("stall_timeout", &FetchConfig::stall_timeout, Duration{1s, 1h}, "A server that sends nothing for so long is given up."),
       key("authorization_file", &FetchConfig::authorization_file, kFile,
           "A file with the value of an Authorization header, \"Bearer ...\" say, for the origin of the build's URL and no "
-          "other. Read afresh for each fetch; it must not be readable by everybody."),
+          "other. Read afresh for each fetch. It must be root's or fleetd's own, and not open to others."),
       key("netrc", &FetchConfig::netrc, kFile,
           "A file of logins by host, as netrc(5) has them, for http and https URLs that say none themselves. Read afresh for "
-          "each fetch; it must not be readable by everybody."),
+          "each fetch. It must be root's or fleetd's own, and not open to others."),
       key("s3_endpoint", &FetchConfig::s3_endpoint, kEndpoint,
           "Where s3://BUCKET/KEY is: ENDPOINT/BUCKET/KEY.")
           .otherwise("https://s3.REGION.amazonaws.com"),
       key("s3_region", &FetchConfig::s3_region, kRegion, "Part of what is signed."),
       key("s3_credentials_file", &FetchConfig::s3_credentials_file, kFile,
           "A file with lines aws_access_key_id = ID, aws_secret_access_key = SECRET and perhaps aws_session_token = TOKEN. "
-          "Read afresh for each fetch; it must not be readable by everybody.")
+          "Read afresh for each fetch. It must be root's or fleetd's own, and not open to others.")
           .otherwise("AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN in fleetd's environment"),
   };
   return keys;

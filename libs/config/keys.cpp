@@ -287,7 +287,8 @@ const Keys<AppConfig>& app_keys() {
           "which it starts. {port} {socket} {release} {release_dir} {instance} {data_dir} are replaced; {{ is a literal brace. "
           "Not set: what the build says (fleet-app.toml(5)); a build that does not say is not deployed."),
       key("env", &AppConfig::env, Variables{},
-          "Environment, besides PORT or FLEET_SOCKET_PATH, FLEET_APP, FLEET_RELEASE and FLEET_INSTANCE, which fleet sets."),
+          "Environment, besides what fleet sets: PORT or FLEET_SOCKET_PATH, FLEET_APP, FLEET_RELEASE (v7), FLEET_SHA256 (of "
+          "the build) and FLEET_INSTANCE."),
       key("env_file", &AppConfig::env_file, kFile,
           "A file with lines NAME=VALUE of further environment, whose values nobody else shall know: it is read each time "
           "something of the app is started, and nothing of it is shown or recorded. Values may stand in quotes; nothing in them "

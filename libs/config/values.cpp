@@ -160,8 +160,9 @@ std::string accept_hash_by(std::string& text, const Environment&) {
   return {};
 }
 
-constexpr std::array<string_view, 8> kOwnVariables{"PORT",           "FLEET_SOCKET_PATH", "FLEET_APP",  "FLEET_RELEASE",
-                                                   "FLEET_INSTANCE", "NOTIFY_SOCKET",     "FLEET_HOOK", "FLEET_DEPLOYMENT"};
+constexpr std::array<string_view, 9> kOwnVariables{"PORT",         "FLEET_SOCKET_PATH", "FLEET_APP",
+                                                   "FLEET_RELEASE", "FLEET_SHA256",     "FLEET_INSTANCE",
+                                                   "NOTIFY_SOCKET", "FLEET_HOOK",       "FLEET_DEPLOYMENT"};
 
 constexpr string_view kCredential = "credential:";
 

@@ -161,6 +161,9 @@ Step step(AppState state, const Event& event, const Context& context);
 // release directory is there.
 Result<> admit(const AppState& state, const Request& request, const std::function<bool(std::uint64_t)>& kept);
 
+// The digest of the build that the release is; empty: it is neither the current one nor on its way to be.
+std::string build_of(const AppState& state, std::uint64_t release);
+
 // Instances of the release that are draining.
 std::uint32_t draining_of(const AppState& state, std::uint64_t release);
 

@@ -92,9 +92,10 @@ struct Instance {
   std::string environment;
   std::vector<std::string> command;
   RunConfig run;
+  std::string sha256;  // of its build; empty: not known
   FLEET_FIELDS(Instance, id, release, index, phase, candidate, wanted, port, pid, start_time, restarts, crashes, since,
                deadline, generation, trouble, socket, drained,
-               environment, command, run)
+               environment, command, run, sha256)
 };
 
 bool is_running(InstancePhase);  // a process may exist

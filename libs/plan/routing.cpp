@@ -82,6 +82,12 @@ Route route_of(const AppState& state, const AppConfig& config) {
   return route;
 }
 
+std::string build_of(const AppState& state, std::uint64_t release) {
+  if (release == 0) return "";
+  if (state.rollout && release == state.rollout->release) return state.rollout->sha256;
+  return release == state.current ? state.current_sha256 : "";
+}
+
 bool is_settled(const AppState& state) {
   return std::ranges::none_of(state.instances, [](const Instance& i) {
     const bool on_its_way = i.phase == InstancePhase::starting || i.phase == InstancePhase::warming ||

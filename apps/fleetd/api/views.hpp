@@ -176,8 +176,9 @@ struct InstanceView {
   bool crash_loop = false;                // those are many
   std::optional<std::string> next_start;  // in backoff
   std::string trouble = {};               // the last thing that went wrong with it
+  std::string sha256 = {};                // of the build that it runs; empty: not known
   FLEET_FIELDS(InstanceView, id, release, state, pid, port, in_flight, restarts, since, socket, crashes,
-               crash_loop, next_start, trouble)
+               crash_loop, next_start, trouble, sha256)
 };
 
 enum class AppState : std::uint8_t {
@@ -203,8 +204,9 @@ struct AppView {
   std::vector<std::string> awaits;        // apps that it is not started before
   std::string unstable;                   // what is to be said of the last deployment; empty: nothing
   std::string problem = {};               // why nothing of it can be started; empty: it can be
+  std::string sha256 = {};                // of the current release's build; empty: not known
   FLEET_FIELDS(AppView, name, release, release_url, state, hosts, path, wanted, deployment, instances, held_until,
-               awaits, unstable, problem)
+               awaits, unstable, problem, sha256)
 };
 
 enum class CertificateState : std::uint8_t {

@@ -108,6 +108,16 @@ TEST(Status, ShowsASocketInPlaceOfThePort) {
   EXPECT_NE(status_text(view, "shop", kNow, {}).find("unix"), std::string::npos);
 }
 
+TEST(Status, OfOneAppSaysWhichBuildItsReleaseIs) {
+  auto view = status();
+  view.apps[0].sha256 = std::string(64, 'a');
+  view.apps[0].release_url = "https://ci/shop.tar.gz";
+  EXPECT_NE(status_text(view, "shop", kNow, {}).find("\nv43 is build " + std::string(64, 'a') + " from https://ci/shop.tar.gz\n"),
+            std::string::npos);
+  EXPECT_EQ(status_text(view, {}, kNow, {}).find("build"), std::string::npos);
+  EXPECT_EQ(status_text(view, "blog", kNow, {}).find(" is "), std::string::npos);
+}
+
 TEST(HoldText, SaysForHowLongAndWhatIsStillUnderWay) {
   EXPECT_EQ(hold_text({"shop", "2026-11-22T23:31:40.000Z", 3}, kNow),
             "requests of shop are held, for 30 s at most; 3 earlier ones in flight");

@@ -38,7 +38,7 @@ TEST_F(FetchJob, RefusesASecretThatEverybodyCanReadOrThatIsNotThere) {
   config.authorization_file = path_;
   EXPECT_THAT(fetch_job(config, "https://ci/x").error().text, HasSubstr(path_));
   write("Bearer t0ken\n", 0644);
-  EXPECT_THAT(fetch_job(config, "https://ci/x").error().text, HasSubstr("everybody can read it"));
+  EXPECT_THAT(fetch_job(config, "https://ci/x").error().text, HasSubstr("open to everybody"));
   write("Bearer t0ken\nX-More: 1\n");
   EXPECT_THAT(fetch_job(config, "https://ci/x").error().text, HasSubstr("not one line"));
 }
@@ -49,7 +49,7 @@ TEST_F(FetchJob, TakesANetrcThatNotEverybodyCanRead) {
   config.netrc = path_;
   EXPECT_EQ(fetch_job(config, "https://ci/x")->netrc, "machine ci login bot password s3cret\n");
   write("machine ci\n", 0644);
-  EXPECT_THAT(fetch_job(config, "https://ci/x").error().text, HasSubstr("everybody can read it"));
+  EXPECT_THAT(fetch_job(config, "https://ci/x").error().text, HasSubstr("open to everybody"));
 }
 
 TEST(FetchConfinement, LeavesLocalFilesToThoseOnTheMachineUnlessThereAreRoots) {

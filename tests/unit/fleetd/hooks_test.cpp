@@ -31,6 +31,7 @@ TEST_F(HookInputs, SayWhatIsDeployedAndWhatItIsAboutWithoutSecrets) {
   const auto setting = hook_setting(state, {"shop-v4-10-pre_switch", Hook::pre_switch, 4, {"shop-v4-9"}}, "1.2.3");
   EXPECT_EQ(setting.setting.port, 20123);
   EXPECT_EQ(setting.setting.id, "shop-v4-9");
+  EXPECT_EQ(setting.setting.sha256, "ab");
   EXPECT_EQ(setting.input.find("secret"), std::string::npos);
   EXPECT_EQ(setting.input.back(), '\n');
   EXPECT_EQ(nlohmann::json::parse(setting.input), nlohmann::json::parse(R"({

@@ -16,6 +16,7 @@ struct Launching : ::testing::Test {
     instance.id = "shop-v4-9";
     instance.release = 4;
     instance.port = 20123;
+    instance.sha256 = std::string(64, 'a');
   }
   Paths paths;
   AppConfig app;
@@ -42,6 +43,7 @@ TEST_F(Launching, TellsTheProgramWhoItIs) {
   EXPECT_EQ(env.at("PORT"), "20123");
   EXPECT_EQ(env.at("FLEET_APP"), "shop");
   EXPECT_EQ(env.at("FLEET_RELEASE"), "v4");
+  EXPECT_EQ(env.at("FLEET_SHA256"), std::string(64, 'a'));
   EXPECT_EQ(env.at("FLEET_INSTANCE"), "shop-v4-9");
   EXPECT_EQ(env.at("HOME"), "/state/data/shop");
 }

@@ -34,6 +34,8 @@ TEST_F(Rollback, WithoutAReleaseGoesToThePreviousOneWithNewInstances) {
   EXPECT_THAT(app.did(), ElementsAre("start shop-v1-5", "start shop-v1-6"));
   EXPECT_EQ(phase(), warm);
   EXPECT_EQ(ready_of(2), 2u);
+  EXPECT_EQ(build_of(app.state, 1), "a");
+  EXPECT_EQ(build_of(app.state, 2), "b");
   app.warm_up();
   EXPECT_EQ(phase(), commit);
   EXPECT_EQ(app.state.current, 1u);
