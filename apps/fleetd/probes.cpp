@@ -20,7 +20,8 @@ void Probes::begin(const std::string& app, const std::string& instance, ProbeTar
   if (keeps && asked.target.health.kind == HealthKind::http) {
     auto& line = lines_[app][instance];
     if (!line) line = std::make_shared<ProbeLine>(io_);
-    asked.line = line;
+    const bool in_use = line.use_count() > 1;  // by a probe of the instance as it was before, in another phase
+    if (!in_use) asked.line = line;
   }
   if (!asked.line || !ask(asked.target, *asked.line)) return tasks_.spawn(run(std::move(asked)));
   asked_.push_back(std::move(asked));

@@ -18,7 +18,8 @@ class Probes {
   using Tell = std::function<void(const std::string& app, const std::string& instance, ProbeReport report)>;
   Probes(net::asio::io_context& io, net::TaskGroup& tasks, Tell tell) : io_(io), tasks_(tasks), tell_(std::move(tell)) {}
 
-  // One at a time of each instance. `keeps`: it is in rotation; before that a new connection is answered sooner.
+  // `keeps`: it is in rotation; before that a new connection is answered sooner. So is one while another probe of it, from
+  // before it left rotation and came back, is still under way.
   void begin(const std::string& app, const std::string& instance, ProbeTarget target, bool keeps);
 
   // Closes the connections to those of its instances of which `stays` is not true; what is under way on them fails.

@@ -300,7 +300,11 @@ class Machine {
         return enter(instance, InstancePhase::warming);
       case InstanceStep::to_warm: return enter(instance, InstancePhase::warm);
       case InstanceStep::to_ready:
-        if (phase != InstancePhase::unhealthy) instance.health = watch(health_of(instance), ctx_.now);
+        if (phase != InstancePhase::unhealthy) {
+          const bool probing = instance.health.probing;  // what is asked already is of the same process, and answered
+          instance.health = watch(health_of(instance), ctx_.now);
+          instance.health.probing = probing;
+        }
         return enter(instance, InstancePhase::ready);
       case InstanceStep::to_unhealthy: return enter(instance, InstancePhase::unhealthy);
       case InstanceStep::to_draining: return enter(instance, InstancePhase::draining);

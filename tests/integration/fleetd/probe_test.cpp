@@ -258,6 +258,21 @@ TEST_F(KeptProbes, LeaveNothingOpenOnceTheyAreGivenUp) {
   server.ended.wait(0);
 }
 
+TEST_F(KeptProbes, OfWhichTwoAreUnderWayDoNotShareAConnection) {
+  KeepingServer server(ok, 1000, false, milliseconds(150));
+  ASSERT_EQ(ask_again(server), ProbeOutcome::passed);
+  for (unsigned others = 1; others <= 3; ++others) {
+    std::vector<ProbeOutcome> told;
+    tell = [&](ProbeReport report) { told.push_back(report.outcome); };
+    net::Timer timer(io, milliseconds(40));  // when the one before is waited for
+    for (unsigned i = 0; i < 1 + others; ++i) probes.begin("shop", "shop-v1-1", target, true);
+    timer.async_wait([&](boost::system::error_code) { probes.begin("shop", "shop-v1-1", target, true); });
+    io.restart();
+    io.run();
+    EXPECT_EQ(told, std::vector(2 + others, ProbeOutcome::passed));
+  }
+}
+
 TEST_F(KeptProbes, FailWhereTheyAreGivenUpUnderWay) {
   KeepingServer server(ok, 1000, false, milliseconds(150));
   ASSERT_EQ(ask_again(server), ProbeOutcome::passed);
