@@ -116,7 +116,9 @@ Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& conf
     self->make_place(*app);
     TRY(const auto releases, world.store.releases(wanted.name));
     for (const auto& release : releases) {
-      if (release.retained && release.build != BuildConfig()) app->builds[release.number] = release.build;
+      if (!release.retained) continue;
+      app->retained.insert(release.number);
+      if (release.build != BuildConfig()) app->builds[release.number] = release.build;
     }
     merge(*app);
     const CurrentRelease current{app->state.current, app->state.current_sha256};
@@ -510,8 +512,10 @@ void Executor::perform(App& app, const plan::Action& action) {
         retain(app);
         prune_instance_logs(app);
       }
+    } else if constexpr (std::is_same_v<A, plan::KeepRelease>) {
+      app.retained.insert(a.release);  // on record with the state
     } else {
-      static_assert(std::is_same_v<A, plan::KeepRelease> || std::is_same_v<A, plan::Blame>);  // was saved with the state
+      static_assert(std::is_same_v<A, plan::Blame>);  // likewise
     }
   };
   std::visit(visit, action);
@@ -679,6 +683,7 @@ RouteTable Executor::table() const {
   for (const auto& [name, app] : apps_) {
     if (!app->configured && app->state.instances.empty()) continue;
     table.routes.push_back(plan::route_of(app->state, app->config));
+    table.routes.back().assets = assets_of(*app);
   }
   return table;
 }
