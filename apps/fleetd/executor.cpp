@@ -114,16 +114,18 @@ Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& conf
     app->state.name = wanted.name;
     app->configured = true;
     self->make_place(*app);
-    TRY(const auto releases, world.store.releases(wanted.name));
+    const CurrentRelease current{app->state.current, app->state.current_sha256};
+    const bool noted = current.number == 0 || read_current(world.paths, wanted.name) == current;
+    if (!noted) self->note_current({}, app->state);  // died between the two, or a former version has not
+  }
+  for (auto& [name, app] : self->apps_) {  // also of those that a reload may bring back
+    TRY(const auto releases, world.store.releases(name));
     for (const auto& release : releases) {
       if (!release.retained) continue;
       app->retained.insert(release.number);
       if (release.build != BuildConfig()) app->builds[release.number] = release.build;
     }
     merge(*app);
-    const CurrentRelease current{app->state.current, app->state.current_sha256};
-    const bool noted = current.number == 0 || read_current(world.paths, wanted.name) == current;
-    if (!noted) self->note_current({}, app->state);  // died between the two, or a former version has not
   }
   if (auto removed = os::remove_tree(world.paths.plans()); !removed) spdlog::warn("{}", removed.error().text);
   for (auto& [name, app] : self->apps_) app->fetcher = std::make_unique<Fetcher>(world.io, world.tasks, world.paths);

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 
@@ -36,7 +37,9 @@ constexpr const char* kAllowed[] = {
     "exit", "exit_group", "rt_sigreturn", "rt_sigprocmask", "rt_sigaction", "sigaltstack", "tgkill"};
 
 bool set_limit(__rlimit_resource which, rlim_t value) {
-  const rlimit limit{value, value};
+  rlimit limit{};
+  ::getrlimit(which, &limit);
+  limit.rlim_cur = limit.rlim_max = std::min(value, limit.rlim_max);
   return ::setrlimit(which, &limit) == 0;
 }
 
