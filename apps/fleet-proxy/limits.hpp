@@ -25,6 +25,7 @@ struct Limits {
   Ms replay_pause{20};      // before what may have arrived is sent again to the only target there is
   Ms lingering{2000};       // reading on after a closing answer (W1)
   Ms continue_after{1000};  // silence before our own 100 (P4)
+  Ms asset{2000};           // to the head of a former release's file
   Ms ejection{1000};        // of a target after kEjectAfter refused connections
 
   std::uint32_t max_connections = 65536;
@@ -60,6 +61,7 @@ struct Limits {
                                                     {"replay-pause", &replay_pause},
                                                     {"lingering", &lingering},
                                                     {"continue-after", &continue_after},
+                                                    {"asset", &asset},
                                                     {"ejection", &ejection}};
     for (const auto& [known, duration] : all) {
       if (known == name) return *duration = value, true;

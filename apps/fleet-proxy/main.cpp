@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <limits>
 #include <optional>
 
@@ -85,7 +86,8 @@ class DrainOnSignal final : proxy::ReadinessListener {
 }  // namespace
 
 // In place of the C library's. OpenSSL asks for it with all that is random, six times in a handshake, to notice that it
-// was forked, and each time it is a system call. A worker never forks (see sandbox.cpp), so once is enough.
+// was forked, and each time it is a system call. A worker forks once, before it has anything to do with OpenSSL, and then
+// never more (see sandbox.cpp), so once is enough.
 extern "C" pid_t getpid() noexcept {
   static const auto pid = static_cast<pid_t>(::syscall(SYS_getpid));
   return pid;
@@ -121,6 +123,12 @@ int main(int argc, char** argv) {
     limits.max_connections = std::min(max_connections.value_or(limits.max_connections), affordable);
   };
   std::signal(SIGPIPE, SIG_IGN);
+  const char* const releases = std::getenv("FLEET_RELEASES");
+  if (auto server = proxy::assets::Server::begin(releases ? releases : "")) {
+    options.assets = std::make_shared<proxy::assets::Server>(std::move(*server));
+  } else {
+    spdlog::error("no files of former releases are given: {}", server.error().text);
+  }
   const auto told_by_the_loop = ending_signals();
   ::sigprocmask(SIG_BLOCK, &told_by_the_loop, nullptr);  // of every thread to come, too
   options.log_writer = std::make_shared<proxy::LogWriter>();

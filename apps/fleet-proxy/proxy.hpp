@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "assets/server.hpp"
 #include "clients/edge.hpp"
 #include "encryption/tls_contexts.hpp"
 #include "io/buffer.hpp"
@@ -31,6 +32,7 @@ struct Proxy {
   Release release{router.holds};
   route::Logins logins{route::Logins::secret()};
   AccessLogs logs;
+  std::shared_ptr<assets::Server> assets;  // null: files of former releases are not given
   std::shared_ptr<const TlsContexts> tls;  // null until keys came
   std::uint16_t https_port = 443;          // where redirects to https lead
   bool draining = false;                   // every answer from now on closes its connection (W1)

@@ -30,6 +30,7 @@ Worker::Worker(Loop& loop, os::Fd link_listener, WorkerOptions options)
       link_listener_(new Socket(loop, std::move(link_listener), Socket::Kind::listener)) {
   options_.overrides(proxy_.limits);
   proxy_.logs.write_with(options_.log_writer);
+  proxy_.assets = options_.assets;
   link_listener_->set_listener(&dialled_);
   loop_.set_ticker(this);
 }

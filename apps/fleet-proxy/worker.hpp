@@ -16,6 +16,7 @@ struct WorkerOptions {
   // What the command line says of them, whatever fleetd does.
   std::function<void(Limits&)> overrides = [](Limits&) {};
   std::shared_ptr<LogWriter> log_writer = nullptr;  // made before the sandbox is; null: no access logs
+  std::shared_ptr<assets::Server> assets = nullptr;  // likewise; null: none
 };
 
 class Worker final : Target::Observer, Link::Owner, Ticker {

@@ -114,14 +114,18 @@ Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& conf
     app->state.name = wanted.name;
     app->configured = true;
     self->make_place(*app);
-    TRY(const auto releases, world.store.releases(wanted.name));
-    for (const auto& release : releases) {
-      if (release.retained && release.build != BuildConfig()) app->builds[release.number] = release.build;
-    }
-    merge(*app);
     const CurrentRelease current{app->state.current, app->state.current_sha256};
     const bool noted = current.number == 0 || read_current(world.paths, wanted.name) == current;
     if (!noted) self->note_current({}, app->state);  // died between the two, or a former version has not
+  }
+  for (auto& [name, app] : self->apps_) {  // also of those that a reload may bring back
+    TRY(const auto releases, world.store.releases(name));
+    for (const auto& release : releases) {
+      if (!release.retained) continue;
+      app->retained.insert(release.number);
+      if (release.build != BuildConfig()) app->builds[release.number] = release.build;
+    }
+    merge(*app);
   }
   if (auto removed = os::remove_tree(world.paths.plans()); !removed) spdlog::warn("{}", removed.error().text);
   for (auto& [name, app] : self->apps_) app->fetcher = std::make_unique<Fetcher>(world.io, world.tasks, world.paths);
@@ -510,8 +514,10 @@ void Executor::perform(App& app, const plan::Action& action) {
         retain(app);
         prune_instance_logs(app);
       }
+    } else if constexpr (std::is_same_v<A, plan::KeepRelease>) {
+      app.retained.insert(a.release);  // on record with the state
     } else {
-      static_assert(std::is_same_v<A, plan::KeepRelease> || std::is_same_v<A, plan::Blame>);  // was saved with the state
+      static_assert(std::is_same_v<A, plan::Blame>);  // likewise
     }
   };
   std::visit(visit, action);
@@ -679,6 +685,7 @@ RouteTable Executor::table() const {
   for (const auto& [name, app] : apps_) {
     if (!app->configured && app->state.instances.empty()) continue;
     table.routes.push_back(plan::route_of(app->state, app->config));
+    table.routes.back().assets = assets_of(*app);
   }
   return table;
 }

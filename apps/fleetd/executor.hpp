@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -138,6 +139,7 @@ class Executor {
   Result<std::vector<plan::Expendable>> expendable(const App& app);
   void retain(App& app);  // removes what need not be kept
   net::Task<> retain_by_age();
+  std::vector<ReleaseAssets> assets_of(const App& app) const;
   void prune_instance_logs(const App& app) const;
   App* find(const std::string& name);
   bool release_kept(const std::string& app, std::uint64_t release) const;
@@ -166,6 +168,7 @@ struct Executor::App {
   std::unique_ptr<Fetcher> fetcher;
   wire::FetchDone fetched;  // the last one
   std::unique_ptr<Fetcher> planner;  // while a plan is made
+  std::set<std::uint64_t> retained;  // releases, as on record
   std::map<std::uint64_t, BuildConfig> builds;  // what releases say of themselves, where they do
   std::map<std::uint64_t, AppConfig> merged;    // `config` with that
   std::optional<milliseconds> wake_at;

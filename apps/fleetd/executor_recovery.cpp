@@ -42,6 +42,7 @@ Result<> Executor::rebuild(const std::map<std::string, FoundShim>& found, std::u
         app->builds[number] = std::move(*build);
       }
       TRYV(world_.store.put_release(release));
+      app->retained.insert(number);
     }
   }
   for (auto& [name, app] : apps_) merge(*app);

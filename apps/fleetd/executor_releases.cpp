@@ -14,6 +14,7 @@
 namespace fleet {
 namespace {
 
+constexpr std::size_t kAssetReleases = 8;  // that a 404 is looked up in, per app
 constexpr std::size_t kLogsSpared = 20;  // of instances that are gone, per app
 
 milliseconds age_of(const Release& release) {
@@ -41,6 +42,7 @@ void Executor::discard_release(const std::string& app, std::uint64_t number) {
   if (auto removed = remove_release(world_.paths.release(app, number)); !removed) {
     spdlog::warn("cannot remove release app={} release=v{}: {}", app, number, removed.error().text);
   }
+  if (auto* known = find(app)) known->retained.erase(number);  // no table need be told: what is gone is not found
   auto releases = world_.store.releases(app);
   if (!releases) return;
   for (auto& release : *releases) {
@@ -68,6 +70,17 @@ void Executor::retain(App& app) {
     spdlog::info("release removed app={} release=v{} why={}", app.state.name, release.number, release.why);
     discard_release(app.state.name, release.number);
   }
+}
+
+// Also of those that came after the current one: a rollback has left pages of theirs in browsers.
+std::vector<ReleaseAssets> Executor::assets_of(const App& app) const {
+  std::vector<ReleaseAssets> all;
+  for (auto number = app.retained.rbegin(); number != app.retained.rend() && all.size() < kAssetReleases; ++number) {
+    const auto& folders = config_of(app, *number).assets;
+    if (*number == app.state.current || folders.empty()) continue;
+    all.push_back({*number, world_.paths.release(app.state.name, *number), folders});
+  }
+  return all;
 }
 
 // Of all apps; where this one wants signatures, only what one of its own keys has signed.

@@ -40,6 +40,12 @@ std::string shown(const RunConfig& run) {
   return text.empty() ? "unlimited" : text;
 }
 
+std::string shown(const std::map<std::string, std::string>& assets) {
+  std::string text;
+  for (const auto& [prefix, folder] : assets) text += (text.empty() ? "" : ", ") + prefix + " in " + folder;
+  return text;
+}
+
 std::string route_of(const AppConfig& app) {
   std::string hosts;
   for (const auto& host : app.hosts) hosts += (hosts.empty() ? "" : ", ") + host;
@@ -90,6 +96,7 @@ api::PlanView planned_view(const Planned& planned) {
     compare("hook " + std::string(name(hook)), state.current == 0 ? "" : shown(now.hooks.of(hook)),
             shown(then.hooks.of(hook)));
   }
+  compare("assets", state.current == 0 ? "" : shown(now.assets), shown(then.assets));
   return view;
 }
 

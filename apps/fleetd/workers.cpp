@@ -278,6 +278,7 @@ net::Task<Result<>> Workers::start(std::shared_ptr<Worker> worker) {
   wire::Launch launch;
   launch.id = worker->id;
   launch.argv = {program_for(*worker), "--id", worker->id, "--slot", std::to_string(worker->slot)};
+  launch.env["FLEET_RELEASES"] = paths_.app_releases("");  // not an option, which a former version would not know
   launch.cwd = "/";
   launch.log_file = paths_.worker_log(worker->slot);
   launch.log_max_bytes = 4u << 20;

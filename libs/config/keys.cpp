@@ -262,6 +262,13 @@ const Keys<LogConfig>& log_keys() {
   return keys;
 }
 
+constexpr const char* kAssetsMeaning =
+    "assets = { \"/assets/\" = \"public/assets\" }: a page of the former release asks, after a switch, for the files of that "
+    "release. When the app answers GET or HEAD below such a path (as the app sees it) with 404, the file is looked for in that "
+    "folder of the releases that are kept, the newest first, 8 at most, and given from there; else the app's 404 stands. It "
+    "is not given through symbolic links, nor where a name begins with a dot, and may be cached for an hour. Besides those "
+    "that a build names (fleet-app.toml(5)); of one path these go before.";
+
 // With what an app's table has in common with those of its routes, and what it says of builds.
 Keys<AppConfig> with_rules(Keys<AppConfig> keys) {
   for (const auto& build : build_keys()) keys.push_back(within(&AppConfig::fetch, Key<FetchConfig>(build)));
@@ -299,6 +306,7 @@ const Keys<AppConfig>& app_keys() {
           "fleetd (LoadCredential=). A line's end at the end of the file is not part of the value. A changed value is taken up "
           "by fleetctl restart."),
       key("instances", &AppConfig::instances, Integer{1, 64}, "Processes that share the requests."),
+      key("assets", &AppConfig::assets, AssetFolders{}, kAssetsMeaning),
       key("rewrite_redirects", &AppConfig::rewrite_redirects, Boolean{},
           "Whether redirects of the application to its own http address become redirects to the address that the "
           "client used."),
@@ -394,6 +402,9 @@ const Keys<BuildConfig>& app_file_keys() {
   static const Keys<BuildConfig> keys{
       key("command", &BuildConfig::command, ListOf<Text>{kArgument, 1, 256}, "As in fleet.toml(5), and likewise without a shell."),
       key("env", &BuildConfig::env, Variables{}, "Variables that the operator does not set."),
+      key("assets", &BuildConfig::assets, AssetFolders{},
+          "Folders of this build whose files are given when a later release answers 404, as in fleet.toml(5); of paths that "
+          "the operator does not set."),
       section<BuildConfig>("health",
                            [](const Node& node, BuildConfig& build, const Context& context) {
                              read_table(node, build.health.emplace(), build_health_keys(), context);

@@ -174,6 +174,29 @@ std::string accept_secret_source(std::string& text, const Environment& environme
 
 const Text kSecretSource{"path", "", accept_secret_source};
 
+// Not the whole site: that would be every file of the release, and its secrets.
+std::string accept_asset_prefix(std::string& text, const Environment& environment) {
+  if (text.size() < 3 || text.back() != '/') return quote(text) + " does not begin and end with / (such as \"/assets/\")";
+  auto path = text;
+  if (auto complaint = kUrlPath.accept(path, environment); !complaint.empty()) return complaint;
+  if (path.find("/.") != std::string::npos) return quote(text) + " has a hidden segment, of which no files are given";
+  return {};
+}
+
+std::string accept_asset_folder(std::string& text, const Environment&) {
+  if (text.empty()) return "must not be empty";
+  if (has_control(text) || text.size() > 1024) return quote(text) + " is not a folder's name";
+  if (text.front() == '/') return quote(text) + " is not within the release (a path that begins with no /)";
+  while (text.ends_with('/')) text.pop_back();
+  const auto bounded = "/" + text + "/";
+  for (const string_view bad : {"//", "/./", "/../"}) {
+    if (bounded.find(bad) != std::string::npos) return quote(text) + " is not normal (no empty, . or .. segments)";
+  }
+  return {};
+}
+
+const Text kAssetFolder{"path", "", accept_asset_folder};
+
 // Reads a table whose keys are names of variables.
 bool read_variables(const Node& node, const Text& value, const char* expected, Variables::T& out, const Context& context) {
   const auto* table = expect<Table>(node, expected, context);
@@ -354,6 +377,25 @@ bool Variables::read(const Node& node, T& out, const Context& context) const {
 
 bool Secrets::read(const Node& node, T& out, const Context& context) const {
   return read_variables(node, kSecretSource, "a table of files and credentials", out, context);
+}
+
+bool AssetFolders::read(const Node& node, T& out, const Context& context) const {
+  const auto* table = expect<Table>(node, "a table of paths", context);
+  if (table == nullptr) return false;
+  out.clear();
+  bool good = true;
+  for (const auto& [name, at, item] : *table) {
+    auto prefix = name;
+    if (auto complaint = accept_asset_prefix(prefix, context.environment()); !complaint.empty()) {
+      context.problem(at, complaint);
+      good = false;
+    } else {
+      good = kAssetFolder.read(item, out[prefix], context.in(quote(name))) && good;
+    }
+  }
+  if (out.size() <= kMost) return good;
+  context.problem(node.at, "more than " + std::to_string(kMost) + " paths");
+  return false;
 }
 
 bool Ports::read(const Node& node, T& out, const Context& context) const {

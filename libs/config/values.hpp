@@ -170,6 +170,18 @@ struct Secrets {
   std::string show(const T&) const { return "none"; }
   bool read(const Node&, T&, const Context&) const;
 };
+// Paths of URLs and the folders of a release where their files are.
+struct AssetFolders {
+  using T = std::map<std::string, std::string>;
+  static constexpr std::size_t kMost = 16;
+  std::string type() const { return "table of paths"; }
+  std::string range() const {
+    return "at most 16; paths of URLs that begin and end with /, folders within the release";
+  }
+  std::string show(const T&) const { return "none"; }
+  bool read(const Node&, T&, const Context&) const;
+};
+
 // Of "credential:NAME"; none: it is no such thing.
 std::optional<std::string_view> credential_name(std::string_view source);
 

@@ -29,6 +29,7 @@ AppConfig merged(const AppConfig& operators, const BuildConfig& build) {
   if (app.command.empty()) app.command = build.command;
   if (!app.health_given && build.health) app.health = *build.health;
   for (const auto& [name, value] : build.env) app.env.try_emplace(name, value);
+  for (const auto& [prefix, folder] : build.assets) app.assets.try_emplace(prefix, folder);
   for (std::size_t i = 0; i < enum_count<Hook>(); ++i) {
     auto& mine = app.hooks.of(static_cast<Hook>(i));
     if (mine.command.empty()) mine = build.hooks.of(static_cast<Hook>(i));

@@ -212,7 +212,8 @@ struct BuildConfig {
   std::optional<HealthConfig> health;
   std::map<std::string, std::string> env;
   HooksConfig hooks;
-  FLEET_FIELDS(BuildConfig, command, health, env, hooks)
+  std::map<std::string, std::string> assets;
+  FLEET_FIELDS(BuildConfig, command, health, env, hooks, assets)
 };
 
 // Which releases stay for a rollback, besides the current one, the one before, those that run and those that are pinned.
@@ -252,14 +253,17 @@ struct AppConfig {
   std::string env_file;                        // further environment that is not to be known; empty: none
   std::map<std::string, std::string> secrets;  // likewise: variable -> path, or "credential:NAME"
   bool health_given = false;                   // `health` is the operator's, and not to be a build's
+  // Files of releases that are kept, for when the current one answers 404: prefix of the path as the application sees it,
+  // which begins and ends with a slash -> folder within the release.
+  std::map<std::string, std::string> assets;
   FLEET_FIELDS(AppConfig, name, hosts, path, https_redirect, command, env, instances, rewrite_redirects, keep,
                health, drain, rules, routes, files, access_log, balancing, hold, listen, run, fetch, log,
                depends_on, start_wait, deploy, hooks,
-               env_file, secrets, health_given)
+               env_file, secrets, health_given, assets)
 };
 
 // The operator's settings, with what a build says of the rest: its command, its hooks and its health as far as the operator
-// has none (health as a whole), and those of its variables that the operator does not set.
+// has none (health as a whole), and those of its variables and assets that the operator does not set.
 AppConfig merged(const AppConfig& operators, const BuildConfig& build);
 
 struct Config {

@@ -42,6 +42,14 @@ struct RouteRelease {
   FLEET_FIELDS(RouteRelease, release, reserved, accepts, targets)
 };
 
+// Where what a release had as files is still found, for requests that the release in force knows nothing of.
+struct ReleaseAssets {
+  std::uint64_t release = 0;
+  std::string root;                            // the release's folder
+  std::map<std::string, std::string> folders;  // "/assets/" -> "public/assets", as configured
+  FLEET_FIELDS(ReleaseAssets, release, root, folders)
+};
+
 constexpr milliseconds kForever = std::chrono::hours(24 * 365);
 
 struct Route {
@@ -61,8 +69,9 @@ struct Route {
   HoldConfig hold;
   bool awaited = false;        // without a target, it is to have one: its requests may wait
   milliseconds held_until{0};  // of the machine's monotonic clock: until then they wait though there are targets
+  std::vector<ReleaseAssets> assets;  // in the order in which they are asked; none: a 404 is the application's
   FLEET_FIELDS(Route, app, hosts, path, https_redirect, rewrite_redirects, releases, rules, files, access_log,
-               drain_requests, drain_streams, balancing, hold, awaited, held_until)
+               drain_requests, drain_streams, balancing, hold, awaited, held_until, assets)
 };
 
 struct RouteTable {

@@ -337,6 +337,10 @@ std::string Fleet::pack(const Build& build) const {
   for (const auto& line : build.options) conf += line + "\n";
   write_whole(release + "/bin/demo.conf", conf);
   if (!build.app_file.empty()) write_whole(release + "/fleet-app.toml", build.app_file);
+  for (const auto& [file, text] : build.files) {
+    fs::create_directories(fs::path(release + "/" + file).parent_path());
+    write_whole(release + "/" + file, text);
+  }
   if (build.padding > 0) {
     std::mt19937_64 random(number);
     std::string bytes;

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -38,6 +39,7 @@ struct Build {
   std::vector<std::string> options;  // lines of its demo.conf, `unhealthy = true` for example
   std::size_t padding;               // bytes that do not compress
   std::string app_file = {};         // its fleet-app.toml; empty: none
+  std::map<std::string, std::string> files = {};  // further ones, by path
 };
 
 struct FleetSetup {

@@ -121,7 +121,7 @@ Task<Exchange::Outcome> Exchange::run() {
     }
     const bool stale = upstream_ && upstream_->reused();
     upstream_.reset();
-    if (standing == Standing::attempt_failed) claim_->target().figures->upstream_failed(name(*attempt_end_));
+    if (standing == Standing::attempt_failed && !is_asset_) claim_->target().figures->upstream_failed(name(*attempt_end_));
     if (stale) fresh_only_ = true;  // the others of the pool may have ended with it
     if (stale && attempt_sent_ == 0 && attempts_ > 0) --attempts_;  // R1 counts connections that were asked for
     const auto next = standing == Standing::attempt_failed ? next_try() : Retry::no;
@@ -456,6 +456,7 @@ void Exchange::log() {
     entry.target = claim_->target().id;
     entry.upstream = claim_->target().address_text;
     entry.release = claim_->target().release;
+    if (is_asset_) entry.target = entry.upstream = "assets";
   }
   entry.client = told_address_.empty() ? client_.peer.address : told_address_;
   if (ruled_) entry.user = ruled_->user();

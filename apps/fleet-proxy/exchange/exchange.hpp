@@ -70,6 +70,9 @@ class Exchange final : ClaimHolder {
   bool take_body();
   bool flush_client();
   bool may_begin_tunnel() const;
+  bool ask_for_asset(const http::ResponseHead& head, const http::Framing& framing, std::size_t head_length);
+  void take_asset();
+  void keep_own_answer();
   void begin_answer(const http::ResponseHead& head, const http::Framing& framing);
   void answer_for_app(const http::ResponseHead& head);
   void begin_tunnel(const http::ResponseHead& head);
@@ -138,6 +141,16 @@ class Exchange final : ClaimHolder {
   bool event_stream_ = false;
   std::optional<http::WebSocketFrames> frames_;  // of the answer, where the tunnel is a WebSocket
   std::optional<Clock::time_point> closing_until_;  // the WebSocket's next boundary is awaited for our Close
+
+  // The application's own 404, while the asset server is asked, and upstream_ leads there.
+  struct Aside {
+    std::unique_ptr<Upstream> upstream;
+    Buffer answer;
+    bool ended = false;
+    bool whole = false;  // nothing of the answer is still to come, and the connection may be used again
+  };
+  std::unique_ptr<Aside> aside_;
+  bool asked_for_asset_ = false, is_asset_ = false;
 
   std::optional<AttemptEnd> attempt_end_;
   std::optional<http::Fault> client_fault_;

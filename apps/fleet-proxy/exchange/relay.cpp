@@ -8,6 +8,23 @@ namespace fleet::proxy {
 
 using http::BodyKind;
 
+namespace {
+
+// Does the body end where the bytes at hand do?
+bool is_whole(const http::Framing& framing, std::string_view bytes) {
+  http::BodyReader body;
+  body.begin(framing);
+  while (!body.ended()) {
+    const auto dropped = body.read(bytes);
+    if (!dropped || (*dropped == 0 && body.ready() == 0)) return false;
+    bytes.remove_prefix(*dropped + body.ready());
+    body.taken(body.ready());
+  }
+  return bytes.empty();
+}
+
+}  // namespace
+
 bool Exchange::step() {
   bool moved = receive();
   moved |= take_upload();
@@ -174,8 +191,10 @@ bool Exchange::take_head() {
     return true;
   }
   if (*length == 0) {
-    if (upstream_ended_) fail_attempt(AttemptEnd::closed);
-    return false;
+    if (!upstream_ended_) return false;
+    const bool other_answer = aside_ != nullptr;
+    fail_attempt(AttemptEnd::closed);
+    return other_answer;
   }
   auto& head = proxy_.response_head;
   const auto parsed = http::parse_response(up_in_.data().substr(0, *length), head);
@@ -190,12 +209,65 @@ bool Exchange::take_head() {
     const bool late = head.status == 100 && !awaiting_continue_;
     if (!late && client_.interim(head)) passed_on_ |= head.status != 100;
     if (head.status == 100) awaiting_continue_ = false;
+  } else if (aside_ && head.status == 404) {
+    keep_own_answer();
+    return true;
+  } else if (head.status == 404 && ask_for_asset(head, *framing, *length)) {
+    return true;
   } else {
+    if (aside_) take_asset();
     begin_answer(head, *framing);
   }
   up_in_.consumed(*length);
   scanner_.reset();
   return true;
+}
+
+// Of a page of a former release (DESIGN §9): the application knows nothing of the file, but a release that is kept may.
+// True: the asset server has the same request, and its answer is awaited.
+bool Exchange::ask_for_asset(const http::ResponseHead& head, const http::Framing& framing, std::size_t head_length) {
+  const bool askable = !route_->assets.empty() && proxy_.assets && !asked_for_asset_ && request_kept_ && upload_taken_ == 0 &&
+                       upload_ == Upload::done && up_sent_ == up_out_.size() &&
+                       (method_ == http::Method::get || method_ == http::Method::head);
+  if (!askable) return false;
+  asked_for_asset_ = true;
+  const auto request = up_out_.data();  // as the rules have made it
+  const auto from = request.find(' ') + 1;
+  auto places = assets::places_of(route_->assets, request.substr(from, request.find(' ', from) - from));
+  if (places.empty()) return false;
+  auto answers = proxy_.assets->ask(std::move(places), request);
+  if (!answers) return false;
+  aside_ = std::make_unique<Aside>();
+  aside_->whole = head.keep_alive() && !upstream_ended_ && is_whole(framing, up_in_.data().substr(head_length));
+  aside_->ended = upstream_ended_;
+  aside_->answer.swap(up_in_);
+  aside_->upstream = std::move(upstream_);
+  upstream_ = std::make_unique<Upstream>(SocketPtr(new Socket(proxy_.loop, std::move(*answers))), claim_->target());
+  upstream_->stream.socket().set_listener(&client_.wakeup);
+  upstream_ended_ = false;
+  upstream_active_ = now_;
+  scanner_.reset();
+  return true;
+}
+
+void Exchange::take_asset() {
+  if (aside_->whole) {
+    ++aside_->upstream->exchanges;
+    claim_->target().give_back(std::move(aside_->upstream), now_);
+  }
+  aside_.reset();
+  is_asset_ = true;
+}
+
+// The asset server had nothing, or did not answer.
+void Exchange::keep_own_answer() {
+  upstream_ = std::move(aside_->upstream);
+  up_in_.swap(aside_->answer);
+  upstream_ended_ = aside_->ended;
+  upstream_deaf_ = false;
+  upstream_active_ = now_;
+  aside_.reset();
+  scanner_.reset();
 }
 
 void Exchange::begin_answer(const http::ResponseHead& head, const http::Framing& framing) {
@@ -295,6 +367,7 @@ bool Exchange::flush_client() {
 }
 
 void Exchange::fail_attempt(AttemptEnd end) {
+  if (aside_ && end != AttemptEnd::target_gone) return keep_own_answer();
   if (!attempt_end_) attempt_end_ = end;
 }
 
@@ -320,6 +393,7 @@ bool Exchange::waits_for_upstream() const {
 }
 
 Limits::Ms Exchange::upstream_idle() const {
+  if (aside_) return proxy_.limits.asset;
   const auto own = proxy_.limits.upstream_idle;
   return ruled_ ? ruled_->upstream_idle(answer_begun_, own) : own;
 }
@@ -404,7 +478,7 @@ Exchange::Standing Exchange::on_time(Clock::time_point now) {
   if (waits_for_upstream() && now >= upstream_active_ + upstream_idle()) {
     if (step()) return Standing::going_on;
     fail_attempt(AttemptEnd::timed_out);
-    return Standing::attempt_failed;
+    return standing();
   }
   return Standing::going_on;
 }

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "http/writer.hpp"
 
@@ -68,6 +69,12 @@ class Buffer {
     if (begin_ > kBlock / 4) compact();
   }
   void clear() { begin_ = end_ = pinned_; }  // all but what is pinned
+  void swap(Buffer& other) {
+    std::swap(block_, other.block_);
+    std::swap(begin_, other.begin_);
+    std::swap(end_, other.end_);
+    std::swap(pinned_, other.pinned_);
+  }
   void release_if_empty() {
     if (block_ && empty() && pinned_ == 0) free_block();
   }

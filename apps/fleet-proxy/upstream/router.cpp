@@ -46,6 +46,7 @@ Result<> Router::swap(const RouteTable& table, AccessLogs* logs) {
     out.balance = route.balancing.by;
     out.hash_by = parse_hash_by(route.balancing.hash_by);
     out.slow_start = route.balancing.slow_start;
+    out.assets = route.assets;
     if (!route.rules.empty()) out.rules = rules_.at(route.app).compiled;
     apps.push_back(route.app);
     std::vector<Target*> fresh;

@@ -31,6 +31,7 @@ struct CompiledRoute {
   std::optional<HashBy> hash_by;
   std::chrono::milliseconds slow_start{0};
   std::vector<RulesPtr> rules;  // as in the table
+  std::vector<ReleaseAssets> assets;  // likewise
 };
 
 // Immutable but for what the targets count.

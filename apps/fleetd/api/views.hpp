@@ -434,7 +434,7 @@ struct RouteView {
 
 // As text; empty: nothing, or not known.
 struct PlannedChange {
-  std::string what, was, will;  // what: "build", "command", "environment", "resources", "health", "hook pre_start", ...
+  std::string what, was, will;  // what: "build", "command", "environment", "resources", "health", "hook pre_start", "assets", ...
   FLEET_FIELDS(PlannedChange, what, was, will)
 };
 

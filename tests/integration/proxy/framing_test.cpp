@@ -5,6 +5,7 @@
 
 #include "client.hpp"
 #include "origin.hpp"
+#include "support/eventually.hpp"
 #include "worker_process.hpp"
 
 namespace fleet::test {
@@ -270,6 +271,7 @@ TEST_F(ProxyFraming, W9CancelsTheUpstreamRequestWhenTheClientResets) {
   client.send("GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n");
   while (worker->stats_of("a").in_flight == 0) {
   }
+  ASSERT_TRUE(eventually([&] { return origin->connections() == 1; }));  // it has taken it
   client.reset();
   while (worker->stats_of("a").in_flight != 0) {
   }

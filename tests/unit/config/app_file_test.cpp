@@ -8,6 +8,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::ElementsAre;
+using testing::Pair;
 using testing::StartsWith;
 
 std::vector<std::string> problems_of(std::string_view text, Listens listen = Listens::tcp) {
@@ -89,10 +90,36 @@ TEST(AppFile, IsHeldToPlaceholdersRangesAndSizes) {
   EXPECT_THAT(problems_of("command = \""), ElementsAre(StartsWith("fleet-app.toml:1:")));
 }
 
+TEST(AppFile, NamesFoldersOfAssetsWithinTheRelease) {
+  const auto build = parse_app_file("assets = { \"/assets/\" = \"public/assets/\", \"/a/b/\" = \"c\" }", "fleet-app.toml", Listens::tcp);
+  ASSERT_TRUE(build);
+  EXPECT_THAT(build->assets, ElementsAre(Pair("/a/b/", "c"), Pair("/assets/", "public/assets")));
+  const auto wrong = [](const std::string& pair) { return problems_of("assets = { " + pair + " }"); };
+  EXPECT_THAT(wrong("\"assets/\" = \"x\""), ElementsAre("fleet-app.toml:1:12: assets: \"assets/\" does not begin with /"));
+  for (const auto* prefix : {"/", "//", "/assets", ""}) {
+    EXPECT_THAT(wrong("\"" + std::string(prefix) + "\" = \"x\""),
+                ElementsAre("fleet-app.toml:1:12: assets: \"" + std::string(prefix) +
+                            "\" does not begin and end with / (such as \"/assets/\")"));
+  }
+  for (const auto* prefix : {"/a//b/", "/a/../b/", "/a%20/", "/.well-known/", "/a/?x/"}) {
+    EXPECT_THAT(wrong("\"" + std::string(prefix) + "\" = \"x\""), ElementsAre(StartsWith("fleet-app.toml:1:12: assets: ")))
+        << prefix;
+  }
+  for (const auto* folder : {"\"/etc\"", "\"..\"", "\"a/../../b\"", "\"./a\"", "\"\"", "\"a//b\"", "7", "\"a\\u0000b\""}) {
+    EXPECT_THAT(wrong("\"/a/\" = " + std::string(folder)), ElementsAre(StartsWith("fleet-app.toml:1:20: assets.\"/a/\": ")))
+        << folder;
+  }
+  std::string many;
+  for (int i = 0; i < 17; ++i) many += (i == 0 ? "" : ", ") + std::string("\"/a") + std::to_string(i) + "/\" = \"x\"";
+  EXPECT_THAT(wrong(many), ElementsAre("fleet-app.toml:1:10: assets: more than 16 paths"));
+  EXPECT_THAT(problems_of("assets = \"public\""), ElementsAre(StartsWith("fleet-app.toml:1:10: assets: expected a table of paths")));
+}
+
 TEST(AppFile, GivesWayToTheOperator) {
   BuildConfig build;
   build.command = {"build"};
   build.env = {{"A", "build"}, {"B", "build"}};
+  build.assets = {{"/a/", "build"}, {"/b/", "build"}};
   build.health.emplace().path = "/build";
   build.hooks.pre_start.command = {"build"};
   build.hooks.pre_switch.command = {"build"};
@@ -105,6 +132,7 @@ TEST(AppFile, GivesWayToTheOperator) {
 
   app.command = {"own"};
   app.env = {{"A", "own"}};
+  app.assets = {{"/a/", "own"}};
   app.health_given = true;
   app.hooks.pre_start.command = {"own"};
   app.hooks.pre_start.timeout = 1s;
@@ -113,6 +141,7 @@ TEST(AppFile, GivesWayToTheOperator) {
   EXPECT_EQ(all.health.path, "/");
   EXPECT_EQ(all.env.at("A"), "own");
   EXPECT_EQ(all.env.at("B"), "build");
+  EXPECT_THAT(all.assets, ElementsAre(Pair("/a/", "own"), Pair("/b/", "build")));
   EXPECT_THAT(all.hooks.pre_start.command, ElementsAre("own"));
   EXPECT_EQ(all.hooks.pre_start.timeout, 1s);
   EXPECT_THAT(all.hooks.pre_switch.command, ElementsAre("build"));

@@ -17,7 +17,7 @@ struct AppFile : TempDir {
 };
 
 TEST_F(AppFile, IsReadFromTheRootOfARelease) {
-  EXPECT_EQ(read_app_file(dir, Listens::tcp).value_or(BuildConfig{{"x"}, {}, {}, {}}), BuildConfig());
+  EXPECT_EQ(read_app_file(dir, Listens::tcp).value_or(BuildConfig{{"x"}, {}, {}, {}, {}}), BuildConfig());
   write("fleet-app.toml", "command = [\"bin/server\"]\n");
   EXPECT_EQ(read_app_file(dir, Listens::tcp)->command, std::vector<std::string>{"bin/server"});
 }

@@ -47,13 +47,15 @@ TEST_F(Plans, TellWhatDiffers) {
   then->run.memory_max = 512u << 20;
   then->health.path = "/up";
   then->hooks.pre_start.command = {"bin/migrate"};
+  then->assets = {{"/assets/", "public/assets"}};
   fetched.sha256 = "bb";
   fetched.version = "2.0";
   environment = "e2";
   const auto text = changes();
   for (const auto* part : {"build: aa -> bb (2.0)\n", "command: [\"bin/server\"] -> [\"bin/server\",\"-v\"]\n",
                            "environment: e1 -> e2\n", "resources: user shop -> user shop, memory 512MiB\n",
-                           "health: http /, ", "hook pre_start:  -> [\"bin/migrate\"] within 5m\n"}) {
+                           "health: http /, ", "hook pre_start:  -> [\"bin/migrate\"] within 5m\n",
+                           "assets:  -> /assets/ in public/assets\n"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " is not in\n" << text;
   }
 }
