@@ -311,7 +311,10 @@ TEST_F(Ports, B8_S_AnInstanceWhosePortWasTakenWhileItWasAwayComesBackOnAnother) 
     taker = std::make_unique<Stranger>(before.at("port").get<std::uint16_t>());
     return taker->listens();
   }));
-  EXPECT_TRUE(eventually([&] { return fleet.instance_pids().size() == 2; }));
+  EXPECT_TRUE(eventually([&] {
+    const auto pids = fleet.instance_pids();
+    return pids.size() == 2 && std::ranges::find(pids, before.at("pid").get<pid_t>()) == pids.end();
+  }));
   const auto app = fleet.app();
   for (const auto& instance : app.at("instances")) EXPECT_NE(instance.at("port"), before.at("port")) << instance.dump();
   traffic.flow();
