@@ -173,9 +173,11 @@ TEST(Recovery, ACrashedInstanceIsLeftOutAndStartedAgain) {
   ASSERT_EQ(before.size(), 2u);
   ::kill(before[0], SIGKILL);
   for (int i = 0; i < 100; ++i) EXPECT_EQ(version_at(fleet.http()), "v1");
-  EXPECT_TRUE(eventually(milliseconds(10000), [&] { return fleet.instance_pids().size() == 2; }));
-  const auto after = fleet.instance_pids();
-  EXPECT_EQ(std::ranges::count(after, before[0]), 0);
+  std::vector<pid_t> after;
+  EXPECT_TRUE(eventually(milliseconds(10000), [&] {
+    after = fleet.instance_pids();
+    return after.size() == 2 && std::ranges::count(after, before[0]) == 0;
+  }));
   EXPECT_EQ(std::ranges::count(after, before[1]), 1);
   int restarts = 0;
   const auto app = fleet.app();
