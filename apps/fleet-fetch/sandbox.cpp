@@ -21,16 +21,12 @@
 #include <string>
 
 #include "os/fd.hpp"
+#include "os/sanitized.hpp"
 
 namespace fleet::fetch {
 namespace {
 
-// The sanitizers' runtime traces its own process and reserves terabytes of address space.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
+using os::kSanitized;  // whose runtime traces its own process and reserves terabytes of address space
 
 constexpr rlim_t kAddressSpace = 4ull << 30;  // an xz archive may ask for a dictionary of 1.5 GiB
 

@@ -8,14 +8,10 @@
 #include <cstring>
 #include <string_view>
 
+#include "os/sanitized.hpp"
+
 namespace fleet::os {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 struct Crash {
   int number;

@@ -65,6 +65,7 @@ TEST_F(AppFile, SaysHowItsBuildIsRunUnderTheOperatorsSettingsAndARollbackRunsWit
   EXPECT_TRUE(serves(fleet, "v1"));
   EXPECT_EQ(variable("MODE"), "one");
   const auto first = variable("FLEET_SHA256");
+  EXPECT_EQ(first.size(), 64u) << first;
   EXPECT_EQ(first, fleet.status().at("/apps/0/sha256"_json_pointer));
   EXPECT_EQ(variable("OWN"), "operator");
   ASSERT_TRUE(ended(fleet.deploy(build("v2", "two")), kDone));

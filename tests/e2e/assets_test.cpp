@@ -33,7 +33,7 @@ TEST(Assets, OfTheFormerReleaseAreThereUntilItIsRemoved) {
   Fleet fleet(setup());
   fleet.start();
   ASSERT_TRUE(ended(fleet.deploy(build("v1")), kDone));
-  EXPECT_EQ(fetched(fleet, "/assets/app-v1.js"), "404 "); 
+  EXPECT_EQ(fetched(fleet, "/assets/app-v1.js"), "404 ");
   ASSERT_TRUE(ended(fleet.deploy(build("v2")), kDone));
   EXPECT_TRUE(serves(fleet, "v2"));
   EXPECT_EQ(fetched(fleet, "/assets/app-v1.js"), "200 script of v1");

@@ -14,16 +14,12 @@
 #include <memory>
 
 #include "os/fd.hpp"
+#include "os/sanitized.hpp"
 
 namespace fleet::proxy::assets {
 namespace {
 
-// Their runtimes need more than is left.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
+using os::kSanitized;  // whose runtime needs more than is left
 
 constexpr const char* kAllowed[] = {
     // jobs and answers

@@ -168,6 +168,23 @@ TEST_F(Instances, AreProbedOnceUntilTheAnswerAndThenAfterTheInterval) {
   EXPECT_TRUE(app.probed("shop-v1-1"));
 }
 
+TEST_F(Instances, ThatBecomeReadyWhileTheyAreProbedAreNotProbedASecondTimeMeanwhile) {
+  AppUnderTest two{2};
+  two.deploy("a");
+  two.start_all();
+  two.pass("shop-v1-1");
+  ASSERT_EQ(two.phase("shop-v1-1"), InstancePhase::warm);
+  two.wait(std::chrono::seconds(5));
+  ASSERT_TRUE(two.probed("shop-v1-1"));
+  two.pass("shop-v1-2");
+  ASSERT_EQ(two.phase("shop-v1-1"), InstancePhase::ready);
+  two.wait(std::chrono::hours(1));
+  EXPECT_FALSE(two.probed("shop-v1-1"));
+  two.feed(Probed{"shop-v1-1", ProbeOutcome::passed, ""});
+  two.wait(two.config.health.interval);
+  EXPECT_TRUE(two.probed("shop-v1-1"));
+}
+
 TEST_F(Instances, AreProbedWithinTenMillisecondsOfTheirStart) {
   app.deploy("a");
   app.start_all();
