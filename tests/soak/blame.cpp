@@ -6,6 +6,7 @@ namespace fleet::soak {
 namespace {
 
 constexpr std::int64_t kNoticed = 3000;  // ms after a process has gone: by now whoever waited for it has been told
+constexpr std::int64_t kLateNote = 100;  // ms that a client takes to note a connection which the worker has accepted
 
 bool strikes_worker(const Fault& fault) {
   return fault.kind == FaultKind::kill_worker || fault.kind == FaultKind::stop_worker;
@@ -13,7 +14,8 @@ bool strikes_worker(const Fault& fault) {
 
 bool took_the_connection(const Fault& fault, const test::Incident& incident) {
   const bool was_killed = fault.kind == FaultKind::kill_worker;  // then a client may notice when it will
-  return fault.connections.contains(incident.port) && incident.connected_at <= fault.at && incident.failed_at >= fault.at &&
+  return fault.connections.contains(incident.port) && incident.connected_at <= fault.counted_at + kLateNote &&
+         incident.failed_at >= fault.at &&
          (was_killed || incident.failed_at <= fault.until + kNoticed) &&
          incident.cause != name(test::Cause::connect) && incident.cause != name(test::Cause::malformed) &&
          incident.cause != name(test::Cause::status) && incident.cause != name(test::Cause::body);

@@ -23,6 +23,7 @@ struct Fault {
   std::int64_t pid = 0;
   std::string instance = {};                   // its id, where it struck one
   std::set<std::uint16_t> connections = {};    // the clients' ports of those that the worker it struck held
+  std::int64_t counted_at = 0;                 // when these were
   std::optional<std::int64_t> recovered_in{};  // ms, from `until`; nothing: not in time
 };
 

@@ -1,9 +1,13 @@
 #include "census.hpp"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "os/process_tree.hpp"
@@ -39,15 +43,10 @@ std::set<std::string> sockets_of(pid_t pid) {
   return inodes;
 }
 
-struct TcpSocket {
-  std::uint16_t local = 0, remote = 0;
-  bool listens = false;
-  std::string inode;
-};
-
-std::vector<TcpSocket> tcp_sockets() {
+// By inode.
+std::set<std::string> tcp_listeners() {
   constexpr int kListen = 0x0a;
-  std::vector<TcpSocket> all;
+  std::set<std::string> all;
   for (const auto* path : {"/proc/net/tcp", "/proc/net/tcp6"}) {
     std::ifstream in(path);
     std::string line;
@@ -56,13 +55,20 @@ std::vector<TcpSocket> tcp_sockets() {
       std::istringstream fields(line);
       std::string number, local, remote, state, queues, timer, retransmits, user, timeout, inode;
       fields >> number >> local >> remote >> state >> queues >> timer >> retransmits >> user >> timeout >> inode;
-      const auto port = [](const std::string& address) {
-        return static_cast<std::uint16_t>(std::stoul(address.substr(address.rfind(':') + 1), nullptr, 16));
-      };
-      all.push_back({port(local), port(remote), std::stoi(state, nullptr, 16) == kListen, inode});
+      if (std::stoi(state, nullptr, 16) == kListen) all.insert(inode);
     }
   }
   return all;
+}
+
+// None: it is no socket of TCP, or is not connected.
+std::optional<std::uint16_t> port_by(int (*ask)(int, sockaddr*, socklen_t*), const os::Fd& fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (ask(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) return std::nullopt;
+  if (address.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
+  if (address.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
+  return std::nullopt;
 }
 
 template <class Wanted>
@@ -117,7 +123,7 @@ Census take_census(const test::Fleet& fleet) {
   }
   census.fleetd_files = open_files(fleet.pid());
   census.fleetd_kib = test::rss_kib(fleet.pid());
-  for (const auto& socket : tcp_sockets()) census.listeners += socket.listens && sockets.contains(socket.inode) ? 1 : 0;
+  for (const auto& inode : tcp_listeners()) census.listeners += sockets.contains(inode) ? 1 : 0;
   census.run_entries = entries(fleet.root() + "/run", [](const auto&) { return true; });
   const auto state = fleet.root() + "/state";
   census.state_folders = entries(state, [](const auto& e) { return e.is_directory() && !e.is_symlink(); });
@@ -154,11 +160,16 @@ std::vector<Holding> compare(const Census& before, const Census& after) {
   return rows;
 }
 
-std::set<std::uint16_t> connections_of(pid_t pid, const std::set<std::uint16_t>& listening) {
-  const auto held = sockets_of(pid);
+// Asked of the sockets themselves: /proc/net/tcp passes over some while others come and go.
+std::set<std::uint16_t> connections_of(const os::Fd& process, pid_t pid, const std::set<std::uint16_t>& listening) {
   std::set<std::uint16_t> ports;
-  for (const auto& socket : tcp_sockets()) {
-    if (!socket.listens && listening.contains(socket.local) && held.contains(socket.inode)) ports.insert(socket.remote);
+  std::error_code gone;
+  for (const auto& entry : fs::directory_iterator(proc(pid, "fd"), gone)) {
+    const auto number = std::stoi(entry.path().filename().string());
+    const os::Fd copy(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), number, 0)));
+    const auto local = copy ? port_by(::getsockname, copy) : std::nullopt;
+    const auto remote = copy ? port_by(::getpeername, copy) : std::nullopt;
+    if (local && remote && listening.contains(*local)) ports.insert(*remote);
   }
   return ports;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/fields.hpp"
+#include "os/fd.hpp"
 #include "support/fleet.hpp"
 
 namespace fleet::soak {
@@ -35,7 +36,8 @@ struct Holding {
 };
 std::vector<Holding> compare(const Census& before, const Census& after);
 
-// The clients' ports of the connections that a process has accepted: its end is at one of these ports of 127.0.0.1.
-std::set<std::uint16_t> connections_of(pid_t pid, const std::set<std::uint16_t>& listening);
+// The clients' ports of the connections that a process, given as a pidfd and its pid, has accepted: those whose own end is
+// at one of the ports `listening`.
+std::set<std::uint16_t> connections_of(const os::Fd& process, pid_t pid, const std::set<std::uint16_t>& listening);
 
 }  // namespace fleet::soak

@@ -30,6 +30,7 @@ class Target {
     auto opened = os::open_pidfd(pid, os::start_time_of(pid));
     if (opened) pidfd_ = std::move(*opened);
   }
+  const os::Fd& process() const { return pidfd_; }
   bool signal(int number) const { return pidfd_ && os::signal(pidfd_, number).has_value(); }
 
  private:
@@ -89,7 +90,8 @@ class Injector {
     const Target target(victim.pid);
     if (!target.signal(SIGSTOP)) return;
     auto& fault = begin(planned, victim);
-    if (wait_stopped(victim.pid)) fault.connections = connections_of(victim.pid, scene_.ports());
+    if (wait_stopped(victim.pid)) fault.connections = connections_of(target.process(), victim.pid, scene_.ports());
+    fault.counted_at = now_ms();
     const bool killed = planned.kind == FaultKind::kill_worker;
     if (!killed) sleep(planned.lasting);
     target.signal(killed ? SIGKILL : SIGCONT);

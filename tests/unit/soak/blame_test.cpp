@@ -20,6 +20,7 @@ Fault fault(FaultKind kind) {
 Fault worker_fault(FaultKind kind) {
   auto of_worker = fault(kind);
   of_worker.connections = {4711};
+  of_worker.counted_at = 10'020;
   return of_worker;
 }
 
@@ -55,6 +56,9 @@ TEST(Excuse, OfAKilledWorkerAreTheConnectionsThatItHeld) {
   auto late = incident(Cause::no_answer);
   late.begun_at = late.failed_at = 60'000;
   EXPECT_NE(excuse(late, nullptr, faults), "") << "its client may notice when it will";
+  auto noted_late = incident(Cause::no_answer);
+  noted_late.connected_at = 10'040;
+  EXPECT_NE(excuse(noted_late, nullptr, faults), "") << "the worker had it when it was stopped, whenever its client noted that";
 }
 
 TEST(Excuse, OfAKilledWorkerIsNoOtherConnectionAndNothingButItsEnd) {
@@ -66,7 +70,7 @@ TEST(Excuse, OfAKilledWorkerIsNoOtherConnectionAndNothingButItsEnd) {
   other.port = 4712;
   EXPECT_EQ(excuse(other, nullptr, faults), "") << "another worker's";
   auto later = incident(Cause::no_answer);
-  later.connected_at = 10'001;
+  later.connected_at = 10'121;
   EXPECT_EQ(excuse(later, nullptr, faults), "") << "the same port, and a connection made since";
   auto earlier = incident(Cause::no_answer);
   earlier.failed_at = 9'999;
