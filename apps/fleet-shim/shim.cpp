@@ -16,6 +16,7 @@ namespace fleet::shim {
 namespace {
 
 constexpr milliseconds kBetweenStatusTexts{100};
+constexpr milliseconds kBetweenLooks{60'000};  // whether its socket is still there, where nobody is connected
 constexpr int kMostNotices = 64;  // read in one round
 
 Time earlier(std::optional<Time> a, std::optional<Time> b) {
@@ -70,10 +71,18 @@ void Shim::run() {
     wait();
     perform(life_.tick(Clock::now()));
     if (announce_at_ && Clock::now() >= *announce_at_) announce();
+    if (is_out_of_reach()) leave_ = true;
   }
   notify_.close();
   if (!options_.socket.empty()) ::unlink(options_.socket.c_str());
 }
+
+// The end of its program is to be told, and whoever may come for it finds no way in: somebody has removed the socket.
+bool Shim::is_out_of_reach() const {
+  return waits_for_anybody() && !options_.socket.empty() && ::access(options_.socket.c_str(), F_OK) != 0 && errno == ENOENT;
+}
+
+bool Shim::waits_for_anybody() const { return life_.phase() == Phase::done && link_.socket() < 0; }
 
 void Shim::wait() {
   enum { kSignals, kListener, kLink, kOut, kErr, kNotify };
@@ -84,7 +93,10 @@ void Shim::wait() {
                              {output_.out().pipe.get(), POLLIN, 0},
                              {output_.err().pipe.get(), POLLIN, 0},
                              {notify_.fd(), POLLIN, 0}}};
-  if (::poll(fds.data(), fds.size(), timeout_until(earlier(life_.wake_at(), announce_at_), Clock::now())) <= 0) return;
+  const auto now = Clock::now();
+  auto until = earlier(life_.wake_at(), announce_at_);
+  if (waits_for_anybody()) until = std::min(until, now + kBetweenLooks);
+  if (::poll(fds.data(), fds.size(), timeout_until(until, now)) <= 0) return;
   // Output and notices before ends, and ends before messages: what is told is never older than what was known.
   if (fds[kOut].revents != 0) output_.read(output_.out());
   if (fds[kErr].revents != 0) output_.read(output_.err());

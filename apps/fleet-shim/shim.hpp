@@ -24,6 +24,8 @@ class Shim {
 
  private:
   void wait();
+  bool waits_for_anybody() const;
+  bool is_out_of_reach() const;
   void on_signals();
   void on_messages();
   void on_notices();
