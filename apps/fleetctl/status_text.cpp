@@ -219,6 +219,10 @@ std::string status_text(const StatusView& status, const std::optional<std::strin
     if (only && !app.instances.empty()) below += "\n" + instances_table(app, now, style);
     below += notes(app, now, style);
   }
+  if (status.config_changed) {
+    below += printable(status.config) + ": " + coloured("changed", Colour::yellow, style.colour) +
+             " since it was loaded, not in force · look: fleetctl config check · take it: fleetctl reload\n";
+  }
   for (const auto& worker : status.workers) below += notes(worker, style);
   if (status.fallback) below += notes(*status.fallback, now, style);
   for (const auto& certificate : status.certificates) below += notes(certificate, now, style);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "clock.hpp"
+#include "os/file_stamp.hpp"
 #include "self_signed.hpp"
 
 namespace fleet {
@@ -13,7 +14,7 @@ using Kind = Certificates::Notice::Kind;
 constexpr std::int64_t kDay = 24 * 3600;
 
 std::string stamp_of(const TlsConfig& files) {
-  return tls::file_stamp(files.certificate) + "/ " + tls::file_stamp(files.key);
+  return os::file_stamp(files.certificate) + "/ " + os::file_stamp(files.key);
 }
 
 std::string expiry_text(const std::string& file, const tls::Facts& facts, std::int64_t now) {

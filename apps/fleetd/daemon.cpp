@@ -17,6 +17,7 @@
 #include "guard.hpp"
 #include "log_archive.hpp"
 #include "logs.hpp"
+#include "os/file_stamp.hpp"
 #include "os/process.hpp"
 #include "views.hpp"
 
@@ -58,6 +59,7 @@ void warn_of_root(const Config& config) {
 Daemon::Daemon(net::asio::io_context& io, std::string config_file, Config config, Paths paths, Store store)
     : io_(io),
       config_file_(std::move(config_file)),
+      config_stamp_(os::file_stamp(config_file_)),
       config_(std::move(config)),
       paths_(std::move(paths)),
       store_(std::move(store)),
@@ -302,6 +304,7 @@ api::StatusView Daemon::status() {
   view.certificates = keyring_.view();
   view.fallback = workers_.fallback();
   view.config = config_file_;
+  view.config_changed = os::file_stamp(config_file_) != config_stamp_;
   if (not_saved_.is_on()) view.alarms.push_back({api::AlarmName::state_not_saved, not_saved_since_, not_saved_.why()});
   for (const auto* app : executor_->apps()) {
     auto& shown = view.apps.emplace_back();
@@ -314,7 +317,7 @@ api::StatusView Daemon::status() {
     if (app->state.held_until.count() > 0) shown.held_until = executor_->at(app->state.held_until);
     shown.awaits = app->state.awaits;
     shown.unstable = app->state.watch.unstable;
-    shown.problem = app->problem;
+    shown.problem = executor_->problem_of(*app);
     shown.sha256 = app->state.current_sha256;
     if (const auto releases = executor_->releases(app->state.name)) {
       for (const auto& release : *releases) {
@@ -429,6 +432,7 @@ net::Task<Result<api::HoldView>> Daemon::unhold(std::string name, std::string re
 // Everything that may be wrong is found out before anything changes.
 net::Task<Result<>> Daemon::reload() {
   if (!up_) co_return fail(ErrorKind::unreachable, "fleetd is still starting");
+  auto stamp = os::file_stamp(config_file_);
   auto config = config::load(config_file_);
   if (!config) co_return std::unexpected(config.error().error());
   if (config->state_dir != config_.state_dir || config->run_dir != config_.run_dir) {
@@ -437,7 +441,9 @@ net::Task<Result<>> Daemon::reload() {
   if (std::exchange(reloading_, true)) co_return fail(ErrorKind::busy, "another reload is under way");
   auto taken = co_await take_config(std::move(*config));
   reloading_ = false;
-  if (!taken) {
+  if (taken) {
+    config_stamp_ = std::move(stamp);
+  } else {
     listeners_.drop_others(config_.proxy);
     (void)server_.configure(config_.api);
   }

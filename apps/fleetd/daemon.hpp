@@ -78,7 +78,7 @@ class Daemon final : public api::Backend {
   Result<plan::Request> wanted(const std::string& app, api::DeployRequest request) const;
 
   net::asio::io_context& io_;
-  std::string config_file_;
+  std::string config_file_, config_stamp_;
   Config config_;
   Paths paths_;
   Store store_;

@@ -188,6 +188,10 @@ Result<plan::Request> Executor::admitted(App& app, plan::Request request) {
       request.url = known->url;
     }
   }
+  if (request.kind == plan::RolloutKind::deploy && lacks_files(app)) {
+    request.anew = true;
+    request.known_etag.clear();
+  }
   request.deployment = next_deployment_++;
   spdlog::info("deployment asked for id={} app={} kind={} by=\"{}\"", request.deployment, name, fleet::name(request.kind),
                request.requested_by);
@@ -337,6 +341,11 @@ std::vector<std::string> Executor::unready(const std::vector<std::string>& apps)
 Result<> Executor::process(App& app, const plan::Event& event) {
   const auto generation = generation_ + 1;
   const plan::Context context{app.config, clock_.now(), generation, &app.merged};
+  if (const auto probing = plan::probe_only(app.state, event, context)) {
+    for (const auto& id : probing->probe) perform(app, plan::Probe{id});
+    wake_by(app, probing->wake_at);
+    return {};
+  }
   auto step = plan::step(app.state, event, context);
   give_addresses(app, step.state);
   const bool publishes = std::ranges::any_of(
@@ -349,12 +358,19 @@ Result<> Executor::process(App& app, const plan::Event& event) {
   if (publishes) generation_ = generation;
   if (changed) hang_up(app);
   for (const auto& action : step.actions) perform(app, action);
-  app.wake_at = step.wake_at;
-  // A look that comes too early does no harm; to move it for each of hundreds of probes costs more.
-  if (changed || (step.wake_at && *step.wake_at < looks_at_)) wake_.cancel();
-  if (changed) settled_.cancel();
-  state_changed_ |= changed;
+  wake_by(app, step.wake_at);
+  if (changed) {
+    wake_.cancel();
+    settled_.cancel();
+    state_changed_ = true;
+  }
   return {};
+}
+
+// A look that comes too early does no harm; to move it for each of hundreds of probes costs more.
+void Executor::wake_by(App& app, std::optional<milliseconds> at) {
+  app.wake_at = at;
+  if (at && *at < looks_at_) wake_.cancel();
 }
 
 // All that this step leaves behind is on record, or nothing is: not on disk, not in memory, not said to anybody.
@@ -714,6 +730,16 @@ std::string Executor::since(milliseconds planner_time) {
 
 std::string Executor::at(milliseconds machine_time_then) {
   return wall_time(std::chrono::system_clock::now() + (machine_time_then - machine_time()));
+}
+
+// It may serve, but cannot be started again.
+bool Executor::lacks_files(const App& app) const {
+  return app.state.current != 0 && !release_kept(app.state.name, app.state.current);
+}
+
+std::string Executor::problem_of(const App& app) const {
+  if (!app.problem.empty() || !app.configured || !lacks_files(app)) return app.problem;
+  return "the files of v" + std::to_string(app.state.current) + " are gone: deploy it again";
 }
 
 bool Executor::release_kept(const std::string& app, std::uint64_t release) const {

@@ -82,6 +82,7 @@ class Executor {
   // Those that are configured, and others until the last of their instances has ended.
   std::vector<const App*> apps() const;
   const App* app(const std::string& name) const;
+  std::string problem_of(const App& app) const;  // why nothing of it can be started; empty: it can be
   std::uint64_t generation() const { return generation_; }
   const Config& config() const { return config_; }
   RouteTable table() const;
@@ -106,6 +107,7 @@ class Executor {
   Result<plan::Request> admitted(App& app, plan::Request request);
   std::vector<std::string> unready(const std::vector<std::string>& apps) const;
   Result<> process(App& app, const plan::Event& event);
+  void wake_by(App& app, std::optional<milliseconds> at);
   Result<> save(App& app, const plan::Step& step, std::uint64_t generation);
   void perform(App& app, const plan::Action& action);
   void do_action(App& app, const plan::Fetch& fetch);
@@ -143,6 +145,7 @@ class Executor {
   void prune_instance_logs(const App& app) const;
   App* find(const std::string& name);
   bool release_kept(const std::string& app, std::uint64_t release) const;
+  bool lacks_files(const App& app) const;
 
   World world_;
   Config config_;
@@ -173,7 +176,7 @@ struct Executor::App {
   std::map<std::uint64_t, AppConfig> merged;    // `config` with that
   std::optional<milliseconds> wake_at;
   std::string health;   // as last reported
-  std::string problem;  // why nothing of it can be started; empty: it can be
+  std::string problem;  // with its place: see problem_of()
   bool configured = true;
 };
 

@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kRest = 250ms;
+constexpr auto kRest = 250ms, kIdleRest = 1000ms;  // where no app is to be polled
 constexpr std::string_view kKey = "poll:";
 
 // A pointer by what it says, a build by its etag: it may be served anew with the same contents.
@@ -24,7 +24,7 @@ std::string build_of(const wire::FetchDone& found) {
 net::Task<> Poller::run(Executor& executor) {
   net::Timer timer(io_);
   for (;;) {
-    timer.expires_after(kRest);
+    timer.expires_after(pace_.empty() ? kIdleRest : kRest);
     auto [error] = co_await timer.async_wait(net::use_result);
     if (error) co_return;
     look_where_due(executor);

@@ -21,7 +21,7 @@ class ProbeLine {
  public:
   using Protocol = net::asio::generic::stream_protocol;
   using Socket = net::asio::basic_stream_socket<Protocol, net::Executor>;
-  static constexpr unsigned kProbes = 10;                // over one connection
+  static constexpr unsigned kProbes = 60;                // over one connection
   static constexpr std::size_t kLongestBody = 64 << 10;  // of an answer that a connection is kept after
 
   explicit ProbeLine(net::asio::io_context& io) : socket_(io) {}

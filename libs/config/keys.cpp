@@ -504,7 +504,7 @@ std::vector<SectionReference> reference() {
       describe("[app.NAME.health]",
                "How fleet knows that an instance can take requests: exactly one of path, tcp, command and notify. In "
                "rotation, probes of path share a connection where the application keeps it, as the proxy's requests do; "
-               "every tenth makes a new one, so that an application that takes no more connections is found. It is closed "
+               "every sixtieth makes a new one, so that an application that takes no more connections is found. It is closed "
                "before the instance leaves rotation.",
                health_keys()),
       describe("[app.NAME.drain]", "How an instance is taken out.", drain_keys()),

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "plan/probing.hpp"
+
 namespace fleet::plan {
 namespace {
 
@@ -36,7 +38,7 @@ class Machine {
       state_.published = ctx_.next_generation;
       act(Publish{ctx_.next_generation});
     }
-    const auto wake_at = next_wake();
+    const auto wake_at = next_wake(state_, ctx_);
     return Step{std::move(state_), std::move(actions_), wake_at};
   }
 
@@ -50,7 +52,7 @@ class Machine {
     auto& rollout = *state_.rollout;
     switch (request.kind) {
       case RolloutKind::deploy:
-        if (!request.sha256.empty() && request.sha256 == state_.current_sha256) return rollout_event(RolloutEvent::current);
+        if (!request.sha256.empty() && is_current(request.sha256)) return rollout_event(RolloutEvent::current);
         return act(fetch());
       case RolloutKind::rollback:
         rollout.release = request.release != 0 ? request.release : state_.previous;
@@ -70,7 +72,7 @@ class Machine {
       return rollout_event(RolloutEvent::current);
     }
     state_.rollout->sha256 = fetched.sha256;
-    if (fetched.sha256 == state_.current_sha256) {
+    if (is_current(fetched.sha256)) {
       act(DiscardRelease{state_.next_release});
       return rollout_event(RolloutEvent::current);
     }
@@ -578,6 +580,7 @@ class Machine {
 
   // -- the rollout --
 
+  bool is_current(const std::string& sha256) const { return sha256 == state_.current_sha256 && !state_.rollout->anew; }
   bool fetching() const { return state_.rollout && state_.rollout->phase == RolloutPhase::prepare; }
 
   Fetch fetch() const {
@@ -595,6 +598,7 @@ class Machine {
     rollout.requested_by = request.requested_by;
     rollout.force = request.force;
     rollout.remote = request.remote;
+    rollout.anew = request.anew;
     rollout.known_etag = request.known_etag;
     rollout.known_release = request.known_release;
     rollout.previous = state_.current;
@@ -780,7 +784,7 @@ class Machine {
       release_held_back();
     }
     std::erase_if(state_.instances, [](const Instance& i) { return i.phase == InstancePhase::gone; });
-    probe_due();
+    for (auto& id : begin_probes(state_, ctx_)) act(Probe{std::move(id)});
   }
 
   void release_held_back() {
@@ -821,32 +825,6 @@ class Machine {
         return if_none(RolloutEvent::stopped, [](const Instance& i) { return i.candidate && i.phase != InstancePhase::gone; });
     }
     return std::nullopt;
-  }
-
-  void probe_due() {
-    for (auto& instance : state_.instances) {
-      auto& health = instance.health;
-      if (health_of(instance).kind == HealthKind::notify) continue;
-      if (!is_probed(instance.phase) || health.probing || health.next_probe > ctx_.now) continue;
-      health.probing = true;
-      act(Probe{instance.id});
-    }
-  }
-
-  std::optional<milliseconds> next_wake() const {
-    std::optional<milliseconds> at;
-    const auto consider = [&](milliseconds time) { at = at ? std::min(*at, time) : time; };
-    if (state_.start_by.count() > 0) consider(state_.start_by);
-    if (state_.rollout && !state_.rollout->hooks.empty() && !is_over(state_.rollout->hooks.back())) {
-      consider(state_.rollout->hooks.back().deadline);
-    }
-    for (const auto& instance : state_.instances) {
-      if (instance.deadline.count() > 0) consider(instance.deadline);
-      if (health_of(instance).kind != HealthKind::notify && is_probed(instance.phase) && !instance.health.probing) {
-        consider(instance.health.next_probe);
-      }
-    }
-    return at;
   }
 
   Instance* find(const std::string& id) {

@@ -66,6 +66,7 @@ struct Request {
   std::string known_etag = {};  // deploy: not, if its source still has this, as when known_release was deployed from it
   std::uint64_t known_release = 0;
   bool remote = false;        // deploy: asked for from another machine
+  bool anew = false;          // deploy: also of the build that is current, whose files are gone
 };
 struct Fetched { std::string sha256; bool unchanged = false; };  // unchanged: the source has the known etag
 struct FetchFailed { ErrorKind kind = ErrorKind::fetch; std::string error; };
@@ -155,6 +156,16 @@ struct Step {
 };
 
 Step step(AppState state, const Event& event, const Context& context);
+
+struct Probing {
+  std::vector<std::string> probe;       // instances
+  std::optional<milliseconds> wake_at;  // as Step's
+};
+
+// What step() would do, in place, where that is only to probe: an app at rest whose instance in rotation has passed a
+// probe, or is due for one. Nothing of it is on record. Otherwise none, and the state is untouched. To copy and compare
+// the state for each of hundreds of probes a second costs more than they do.
+std::optional<Probing> probe_only(AppState& state, const Event& event, const Context& context);
 
 // Whether a request may be given to step() now: `busy` while a rollout runs (but a rollback may overtake a deploy
 // whose old instances still run), `not_found` for a release there is none of, `usage` otherwise. `kept`: whether a

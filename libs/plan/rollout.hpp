@@ -93,9 +93,10 @@ struct Rollout {
   std::uint64_t known_release = 0;  // which was deployed from it then
   std::vector<HookRun> hooks;       // in their order; but for the last all are over
   bool remote = false;              // deploy: asked for from another machine
+  bool anew = false;                // deploy: also of the current build
   FLEET_FIELDS(Rollout, deployment, kind, url, sha256, requested_by, release, previous, phase, began, since, phases,
                generation, left, outcome, error_kind, error, failed_instance, exit_code, signal, force, known_etag,
-               known_release, hooks, remote)
+               known_release, hooks, remote, anew)
 };
 
 // Before commit nothing has changed for anybody, and the rollout may be undone.

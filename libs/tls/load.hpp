@@ -15,7 +15,4 @@ enum class UnreadableKey { error, warning };
 
 Result<Loaded> load(const TlsConfig& files, const Roots& roots, std::int64_t now, UnreadableKey unreadable);
 
-// What changes when a file does, also one that a symlink in the path leads to. Empty: there is no such file.
-std::string file_stamp(const std::string& path);
-
 }  // namespace fleet::tls

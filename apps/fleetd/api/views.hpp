@@ -260,7 +260,9 @@ struct StatusView {
   std::optional<FallbackView> fallback;
   std::string config = {};             // the configuration's file
   std::vector<AlarmView> alarms = {};  // those that are on
-  FLEET_FIELDS(StatusView, version, generation, pid, started_at, workers, apps, certificates, fallback, config, alarms)
+  bool config_changed = false;         // that file is not the one in force any more
+  FLEET_FIELDS(StatusView, version, generation, pid, started_at, workers, apps, certificates, fallback, config, alarms,
+               config_changed)
 };
 
 enum class ReleaseState : std::uint8_t {

@@ -91,6 +91,17 @@ TEST(Status, SaysWhatWorkersHaveFallenBackTo) {
       << text;
 }
 
+TEST(Status, SaysThatTheFileOfSettingsIsNotTheOneInForce) {
+  auto view = status();
+  view.config = "/etc/fleet/fleet.toml";
+  view.config_changed = true;
+  const auto text = status_text(view, {}, kNow, {});
+  EXPECT_NE(text.find("/etc/fleet/fleet.toml: changed since it was loaded, not in force · look: fleetctl config check · take "
+                      "it: fleetctl reload\n"),
+            std::string::npos)
+      << text;
+}
+
 TEST(Status, BeginsWithAlarms) {
   auto view = status();
   view.alarms = {{api::AlarmName::state_not_saved, "2026-11-22T23:30:10.000Z", "fleet.db: cannot write: disk is full"}};

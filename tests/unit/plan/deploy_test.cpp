@@ -220,6 +220,19 @@ TEST_F(Deploy, OfWhatRunsAlreadyIsDiscardedOnceItIsFetched) {
   EXPECT_TRUE(app.did("keep v2"));  // the number was not spent
 }
 
+TEST_F(Deploy, OfWhatRunsAlreadyIsMadeAllTheSameWhereItsFilesAreGone) {
+  app.serve("a");
+  for (const auto* digest : {"a", ""}) {
+    Request request{2, RolloutKind::deploy, "https://builds/a", digest, 0, "ann"};
+    request.anew = true;
+    AppUnderTest again = app;
+    again.feed(request);
+    again.feed(Fetched{"a"});
+    EXPECT_TRUE(again.did("keep v2"));
+    EXPECT_EQ(again.finished(), nullptr);
+  }
+}
+
 TEST_F(Deploy, ThatCannotBeFetchedChangesNothing) {
   app.serve("a");
   app.feed(Request{2, RolloutKind::deploy, "https://builds/b", "", 0, "ann"});

@@ -18,6 +18,7 @@ constexpr int kEvents = 180;
 
 TEST(AnyHistory, KeepsEveryPromiseAfterEveryEventAndComesToRest) {
   std::map<Outcome, std::uint64_t> outcomes;
+  std::uint64_t probed_only = 0;
   for (std::uint64_t seed = 1; seed <= histories(); ++seed) {
     World world(seed);
     for (int i = 0; i < kEvents && !world.broken(); ++i) world.chaos();
@@ -26,6 +27,7 @@ TEST(AnyHistory, KeepsEveryPromiseAfterEveryEventAndComesToRest) {
     ASSERT_FALSE(world.broken()) << "seed " << seed << ": " << world.story();
     ASSERT_TRUE(rests) << "seed " << seed << " never comes to rest" << world.story();
     for (const auto& [deployment, outcome] : world.finished()) ++outcomes[outcome];
+    probed_only += world.probed_only();
   }
   if (histories() < 1000) return;
   // Else the histories say little.
@@ -33,6 +35,7 @@ TEST(AnyHistory, KeepsEveryPromiseAfterEveryEventAndComesToRest) {
   EXPECT_GT(outcomes[Outcome::kept_old], histories());
   EXPECT_GT(outcomes[Outcome::already_current], histories() / 50);
   EXPECT_GT(outcomes[Outcome::rolled_back], histories() / 20);
+  EXPECT_GT(probed_only, histories());
   for (const auto& [outcome, n] : outcomes) RecordProperty(std::string(name(outcome)), std::to_string(n));
 }
 

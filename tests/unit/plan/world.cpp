@@ -274,6 +274,7 @@ void World::feed(const Event& event, const std::string& what) {
   log_.push_back(std::move(line));
   if (log_.size() > 40) log_.pop_front();
 
+  check_probe_only(before, event, next);
   check_routing(next);
   check_hooks(before, next, event);
   for (const auto& action : next.actions) perform(action);

@@ -27,6 +27,7 @@ class World {
   bool broken() const { return !complaint_.empty(); }
   std::string story() const;  // the complaint, and the last things that happened
   const std::map<std::uint64_t, Outcome>& finished() const { return finished_; }  // by deployment
+  std::uint64_t probed_only() const { return probed_only_; }  // steps that probe_only() could do
   void check_saved_state();  // reads as what was written, and a fleetd that comes back with it does the same
 
  private:
@@ -34,6 +35,7 @@ class World {
 
   void feed(const Event& event, const std::string& what);
   void perform(const Action& action);
+  void check_probe_only(AppState state, const Event& event, const Step& next);
   void check_step(const AppState& before, const Event& event, const Step& next);
   void check_routing(const Step& next);
   void check_stop(const std::string& id);
@@ -74,6 +76,7 @@ class World {
   std::uint64_t generation_ = 0, acked_ = 0;
   std::uint64_t deployment_ = 0, build_ = 0;
   std::map<std::uint64_t, Outcome> finished_;
+  std::uint64_t probed_only_ = 0;
   bool calm_ = false;
   bool rough_ = false;  // much goes wrong, else now and then something
 
