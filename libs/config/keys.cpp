@@ -331,10 +331,15 @@ const Keys<AppConfig>& app_keys() {
                              "Which instance gets a request: the one with the fewest in flight, each in turn, or always the "
                              "same for the same value of hash_by (rendezvous hashing: when an instance leaves, only what it "
                              "had moves). One that refuses connections three times in a row is passed over for a second, "
-                             "unless it is the last; errors and slow answers are for the health checks to judge.")),
+                             "unless it is the last; see also eject_failing.")),
       within(kBalancing, key("hash_by", &Balancing::hash_by, kHashBy,
                              "What balance = \"hash\" goes by. Requests that have it not are shared out as by "
                              "\"least-in-flight\".")),
+      within(kBalancing, key("eject_failing", &Balancing::eject_failing, Boolean{},
+                             "Pass over an instance that does not answer or answers 500 and more, three times at least and "
+                             "far more often than the app's other instances, in a worker that has seen both: for a second, "
+                             "then for twice as long each time, up to 30. The last one is never passed over, and what fails "
+                             "everywhere ejects nobody.")),
       within(kBalancing, key("slow_start", &Balancing::slow_start, Duration{0ms, 1h},
                              "An instance that joins others begins with a tenth of its share, which grows to the whole in "
                              "this time. Those of a new release, which all begin at once, share alike.")),

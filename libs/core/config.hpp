@@ -116,7 +116,8 @@ struct Balancing {
   Balance by = Balance::least_in_flight;
   std::string hash_by;         // hash: "header:NAME" (lower case), "cookie:NAME" or "address"
   milliseconds slow_start{0};  // in which the share of a new target grows to what the others have
-  FLEET_FIELDS(Balancing, by, hash_by, slow_start)
+  bool eject_failing = true;   // one that fails where the others do not is passed over
+  FLEET_FIELDS(Balancing, by, hash_by, slow_start, eject_failing)
 };
 
 // How the requests of an app wait while it has no ready target, or is held on purpose.

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <list>
+#include <optional>
 #include <thread>
 
 #include "expect.hpp"
@@ -151,14 +153,16 @@ TEST_F(Exhausted, B7_S_WithoutAProcessToBeHadADeployFailsCleanly) {
     const auto name = "v" + std::to_string(++version);
     Ran ran;
     {
-      Strace none(fleet.pid(), "clone,clone3,fork,vfork:error=EAGAIN:when=" + std::to_string(first) + "+");
+      const auto* error = first % 2 == 0 ? "ENOMEM" : "EAGAIN";
+      Strace none(fleet.pid(), std::string("clone,clone3,fork,vfork:error=") + error + ":when=" + std::to_string(first) + "+");
       ran = fleet.deploy({name});
     }
     if (ran.code == kDone) {
       last = name;
     } else {
       ++failed;
-      EXPECT_NE(ran.err.find("esource temporarily unavailable"), std::string::npos) << ran.err;
+      const auto* text = first % 2 == 0 ? "annot allocate memory" : "esource temporarily unavailable";
+      EXPECT_NE(ran.err.find(text), std::string::npos) << ran.err;
     }
     EXPECT_TRUE(serves(fleet, last));
     nobody_was_restarted();
@@ -166,6 +170,36 @@ TEST_F(Exhausted, B7_S_WithoutAProcessToBeHadADeployFailsCleanly) {
   EXPECT_GE(failed, 3u) << "a fetch and two instances are to be started";
   ASSERT_TRUE(ended(fleet.deploy({"end"}), kDone));
   EXPECT_TRUE(lossless(traffic.stop(300), {"v1", "end"}));
+}
+
+TEST_F(Exhausted, B7_I_AWorkerWithoutMemoryForASocketLetsNewConnectionsWaitAndServesTheOthers) {
+  const auto workers = fleet.worker_pids();
+  const auto peer = fleet.http();
+  auto known = Connection::open(peer);
+  ASSERT_TRUE(known);
+  const auto ask = [&](Connection& connection) {
+    if (!connection.send(request_text(peer, "GET", "/"))) return false;
+    const auto answer = connection.receive();
+    return answer && answer->status == 200;
+  };
+  ASSERT_TRUE(ask(*known));
+  std::optional<Connection> waiting;
+  {
+    std::list<Strace> none;
+    for (const auto worker : workers) none.emplace_back(worker, "accept4:error=ENOMEM");
+    auto opened = Connection::open(peer);
+    ASSERT_TRUE(opened) << "by the kernel";
+    waiting = std::move(*opened);
+    ASSERT_TRUE(waiting->send(request_text(peer, "GET", "/")));
+    const auto before = cpu_time(workers.at(0)) + cpu_time(workers.at(1));
+    pause_for(milliseconds(1000));
+    EXPECT_LT((cpu_time(workers.at(0)) + cpu_time(workers.at(1)) - before).count(), 300 * kRoom) << "it asks again and again";
+    EXPECT_TRUE(ask(*known));
+  }
+  const auto answer = waiting->receive();
+  EXPECT_TRUE(answer && answer->status == 200) << "by itself, once there is memory";
+  nobody_was_restarted();
+  EXPECT_EQ(fleet.worker_pids(), workers);
 }
 
 // ---- B8 ------------------------------------------------------------------------------------------------------------

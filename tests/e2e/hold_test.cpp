@@ -69,8 +69,8 @@ TEST(Hold, TheCrashOfTheOnlyInstanceCostsNoRequest) {
   Fleet fleet(setup);
   fleet.start();
   ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
-  TrafficSetup gets;  // no POST may be sent twice (R3), and of what is in flight at once no more than R9 lets be repeated
-  gets.keep_alive = 3, gets.per_request = 0, gets.post_percent = 0, gets.slow_percent = 0;
+  TrafficSetup gets;  // no POST may be sent twice (R3); of what is in flight, more than R9 lets be repeated at once
+  gets.keep_alive = 12, gets.per_request = 0, gets.post_percent = 0, gets.slow_percent = 10;
   Traffic traffic(fleet, gets);
   for (int crashes = 0; crashes < 2; ++crashes) {
     traffic.flow();

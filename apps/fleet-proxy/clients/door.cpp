@@ -125,13 +125,14 @@ void Door::accept_from(Knocker& knocker) {
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
+    if (errno == ENOMEM || errno == ENOBUFS) return pause();  // whoever waits, waits for the next tick
     // The kernel wants a descriptor before it looks whether anybody is there.
     if ((errno != EMFILE && errno != ENFILE) || !somebody_waits(knocker.fd())) return;
     if (!make_room()) return shed(knocker.fd());
   }
 }
 
-// The kernel's queue holds the others; a session's end resumes.
+// The kernel's queue holds the others; a session's end resumes, or a tick.
 void Door::pause() {
   paused_ = true;
   for (const auto& knocker : knockers_) knocker->pause();

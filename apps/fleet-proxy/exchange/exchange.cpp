@@ -120,11 +120,13 @@ Task<Exchange::Outcome> Exchange::run() {
       co_return Outcome::unread;
     }
     const bool stale = upstream_ && upstream_->reused();
+    if (standing == Standing::attempt_failed) note_failure(stale);
     upstream_.reset();
     if (standing == Standing::attempt_failed && !is_asset_) claim_->target().figures->upstream_failed(name(*attempt_end_));
     if (stale) fresh_only_ = true;  // the others of the pool may have ended with it
     if (stale && attempt_sent_ == 0 && attempts_ > 0) --attempts_;  // R1 counts connections that were asked for
-    const auto next = standing == Standing::attempt_failed ? next_try() : Retry::no;
+    auto next = standing == Standing::attempt_failed ? next_try() : Retry::no;
+    if (next == Retry::later) next = co_await wait_for_budget();
     refused_ = next == Retry::no && standing == Standing::attempt_failed && undelivered() &&
                Clock::now() < route_->hold->patience(began_);
     if (next == Retry::no && !refused_) co_return co_await give_up(standing);
@@ -156,6 +158,17 @@ bool Exchange::undelivered() const {
          (*attempt_end_ == AttemptEnd::closed && attempt_sent_ == 0 && !answer_begun_);
 }
 
+// Not where a connection ended that had waited for the next request: any server closes such a one.
+void Exchange::note_failure(bool was_reused) {
+  const auto end = *attempt_end_;
+  if (is_asset_ || passed_on_ || end == AttemptEnd::target_gone || (was_reused && end == AttemptEnd::closed)) return;
+  note_outcome(true);
+}
+
+void Exchange::note_outcome(bool failed) {
+  proxy_.router.note_outcome(*route_, claim_->target(), failed, proxy_.limits.ejection, Clock::now());
+}
+
 // A process that dies takes connections to its end: the kernel closes its listener last. A replay, of which there is
 // only one, would be lost there as well; a moment later it is refused, or its target is no longer in the table.
 Task<void> Exchange::pause(Clock::duration how_long) {
@@ -168,6 +181,16 @@ Task<void> Exchange::pause(Clock::duration how_long) {
     if (!client_.wakeup.take_pending()) co_await client_.wakeup.sleep();
   }
   client_.deadline.clear();
+}
+
+// R9: of those that a crash has left without an answer some are sent again at once, the others after them.
+Task<Retry> Exchange::wait_for_budget() {
+  auto next = Retry::later;
+  while (next == Retry::later && Clock::now() < route_->hold->patience(began_) && !client_.peer.cut) {
+    co_await pause(proxy_.limits.replay_pause);
+    next = next_try();
+  }
+  co_return next == Retry::later ? Retry::no : next;
 }
 
 // R9: one that waits is no load.

@@ -48,6 +48,7 @@ class Exchange final : ClaimHolder {
   void count_as_retry(bool counts);
   bool undelivered() const;
   Task<void> pause(Clock::duration how_long);
+  Task<Retry> wait_for_budget();
   Task<Outcome> give_up(Standing standing);
   Task<Outcome> answer_own(const OwnAnswer& answer, bool may_keep);  // `answer` lives in the awaiting frame
   std::optional<OwnAnswer> apply_rules(Router::Match& match);
@@ -96,6 +97,8 @@ class Exchange final : ClaimHolder {
   Standing close_websocket();
   void reset_attempt();
   void recycle_upstream();
+  void note_failure(bool was_reused);
+  void note_outcome(bool failed);  // of the target's answering
   void log();
 
   Proxy& proxy_;

@@ -279,6 +279,7 @@ void Exchange::begin_answer(const http::ResponseHead& head, const http::Framing&
   event_stream_ = type && http::istarts_with(type->value, "text/event-stream");
   status_ = head.status;
   first_byte_ = now_;
+  if (!is_asset_) note_outcome(head.status >= 500);
   if (ruled_ && ruled_->intercepts(head.status)) return answer_for_app(head);
   if (ruled_) ruled_->shape(rewrite);
   // P4: a client whose body nobody wants may or may not send it; only closing is unambiguous.

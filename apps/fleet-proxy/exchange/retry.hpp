@@ -33,6 +33,7 @@ struct RetryFacts {
 
 enum class Retry : std::uint8_t {
   no,
+  later,      // as soon as the budget allows it
   elsewhere,  // another target, or the same when there is none; nothing was delivered
   replay,     // the same, on a new connection: the request may have been delivered
 };
@@ -42,12 +43,12 @@ constexpr Retry decide_retry(const RetryFacts& facts) {
   if (facts.client_gone || facts.answer_begun || !facts.request_kept) return Retry::no;  // R10, R5, R6
   if (facts.attempts >= most) return Retry::no;
   if (facts.end == AttemptEnd::connect_failed) return Retry::elsewhere;  // R1
-  if (!facts.budget_left) return Retry::no;                              // R9
   if (facts.end != AttemptEnd::closed && facts.end != AttemptEnd::target_gone) return Retry::no;
-  if (facts.bytes_sent == 0) return Retry::elsewhere;  // R3
-  if (facts.replays > 0) return Retry::no;
-  if (facts.idempotent && facts.end == AttemptEnd::closed) return Retry::replay;  // R2; the drain's limit is a limit (D4)
-  return facts.body_untouched ? Retry::replay : Retry::no;  // D8, R3
+  const bool undelivered = facts.bytes_sent == 0;  // R3
+  const bool may_repeat = facts.idempotent && facts.end == AttemptEnd::closed;  // R2; the drain's limit is a limit (D4)
+  if (!undelivered && (facts.replays > 0 || !(may_repeat || facts.body_untouched))) return Retry::no;  // R2, D8, R3
+  if (!facts.budget_left) return Retry::later;  // R9
+  return undelivered ? Retry::elsewhere : Retry::replay;
 }
 
 }  // namespace fleet::proxy

@@ -1,5 +1,7 @@
 #include "upstream/router.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <set>
 
@@ -46,6 +48,7 @@ Result<> Router::swap(const RouteTable& table, AccessLogs* logs) {
     out.balance = route.balancing.by;
     out.hash_by = parse_hash_by(route.balancing.hash_by);
     out.slow_start = route.balancing.slow_start;
+    out.eject_failing = route.balancing.eject_failing;
     out.assets = route.assets;
     if (!route.rules.empty()) out.rules = rules_.at(route.app).compiled;
     apps.push_back(route.app);
@@ -154,6 +157,22 @@ TargetPtr Router::choose(const CompiledRoute& route, std::span<const TargetPtr> 
   }
   ++turn_;
   return best ? *best : nullptr;
+}
+
+void Router::note_outcome(const CompiledRoute& route, Target& target, bool failed, std::chrono::milliseconds ejection,
+                          Clock::time_point now) {
+  target.record.note(failed, now);
+  if (!failed || !route.eject_failing || target.ejected(now)) return;
+  Outcomes fellows;
+  for (const auto& other : route.targets) {
+    if (other.get() != &target && other->takes_requests() && !other->ejected(now)) fellows += other->record.at(now);
+  }
+  const auto own = target.record.at(now);
+  if (!stands_out(own, fellows)) return;
+  const auto pause = target.eject(now, ejection);
+  spdlog::warn("passing over an instance that fails where others do not app={} target={} failed={} of={} others_failed={} of={} "
+               "for_ms={}",
+               target.app, target.id, own.failed, own.all, fellows.failed, fellows.all, pause.count());
 }
 
 void Router::forget_gone() {

@@ -30,6 +30,7 @@ struct CompiledRoute {
   Balance balance = Balance::least_in_flight;
   std::optional<HashBy> hash_by;
   std::chrono::milliseconds slow_start{0};
+  bool eject_failing = true;
   std::vector<RulesPtr> rules;  // as in the table
   std::vector<ReleaseAssets> assets;  // likewise
 };
@@ -62,6 +63,10 @@ class Router {
 
   // Does any app have a target that takes requests?
   bool any_ready() const;
+
+  // How a request to one of the route's targets came out. One that fails where the others do not is ejected.
+  void note_outcome(const CompiledRoute& route, Target& target, bool failed, std::chrono::milliseconds ejection,
+                    Clock::time_point now);
 
   // As the route balances; those in `tried` and those ejected only when there is no other. `key`: of the request, where
   // the route hashes. Null when none is ready.

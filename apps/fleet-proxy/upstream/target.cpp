@@ -42,6 +42,8 @@ socklen_t fill_address(const std::string& socket, sockaddr_storage& out) {
 // be repeated is (R2). Applications that close idle connections wait for longer.
 constexpr std::chrono::milliseconds kMoment{5};
 
+constexpr std::chrono::seconds kGoodSpell{60};  // after which a failure is not one more in a row
+
 // R4: an end, or bytes (R12), that the loop has not been told of yet show here.
 bool is_silent(const Socket& socket) {
   char byte = 0;
@@ -154,6 +156,14 @@ void Target::refused(Clock::time_point now, std::chrono::milliseconds ejection) 
   if (++refused_ < Limits::kEjectAfter) return;
   refused_ = 0;
   ejected_until_ = now + ejection;
+}
+
+std::chrono::milliseconds Target::eject(Clock::time_point now, std::chrono::milliseconds first) {
+  if (now - ejected_until_ > kGoodSpell) spell_ = 0;
+  const auto pause = time_out(first, spell_++);
+  ejected_until_ = now + pause;
+  record.clear();
+  return pause;
 }
 
 }  // namespace fleet::proxy

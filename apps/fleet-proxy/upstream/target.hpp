@@ -13,6 +13,7 @@
 #include "limits.hpp"
 #include "telemetry/figures.hpp"
 #include "upstream/balance.hpp"
+#include "upstream/outlier.hpp"
 #include "wire/messages.hpp"
 
 namespace fleet::proxy {
@@ -105,9 +106,12 @@ class Target : public std::enable_shared_from_this<Target> {
   void discard(Upstream& upstream);
   void close_idle_since(Clock::time_point before);
 
-  // Passive ejection: a target that refuses connections is passed over for a moment.
+  // Passive ejection: a target that refuses connections is passed over for a moment; so is one that fails where others do
+  // not, for longer each time. Returns for how long.
   void connected() { refused_ = 0; }
   void refused(Clock::time_point now, std::chrono::milliseconds ejection);
+  std::chrono::milliseconds eject(Clock::time_point now, std::chrono::milliseconds first);
+  Record record;
   bool ejected(Clock::time_point now) const { return now < ejected_until_; }
 
   // It comes to others that take requests already: its slow start begins.
@@ -141,7 +145,7 @@ class Target : public std::enable_shared_from_this<Target> {
   boost::intrusive::list<Claim> claims_;
   std::size_t busiest_ = 0;  // claims at once, of late
   std::vector<std::unique_ptr<Upstream>> idle_;  // the most recently used last
-  unsigned refused_ = 0;
+  unsigned refused_ = 0, spell_ = 0;
   Clock::time_point ejected_until_{}, joined_{};
   Observer& observer_;
 };

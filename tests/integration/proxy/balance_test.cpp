@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <atomic>
 #include <filesystem>
+#include <memory>
 #include <map>
 #include <set>
 
@@ -130,6 +132,51 @@ TEST_F(BalanceTest, SharesAlikeWithThoseThatStartedTogether) {
   fresh.releases.push_back(old.releases.at(0));
   worker.publish({fresh});
   EXPECT_EQ(taken(20), (std::map<std::string, int>{{"c", 10}, {"a", 10}})) << "a whole new release at once";
+}
+
+// ---- D5: one of three
+
+// Answers as `always`, but each n-th request of all with 500.
+Origin::Handler failing(std::string body, unsigned each) {
+  return [body = std::move(body), each, count = std::make_shared<std::atomic<unsigned>>()](OriginConnection& connection) {
+    OriginConnection::Request request;
+    while (connection.read_request(request)) {
+      if (!connection.answer(body, "", ++*count % each == 0 ? 500 : 200)) return;
+    }
+  };
+}
+
+TEST_F(BalanceTest, D5_OneThatAnswersNothingButErrorsIsLeftOut) {
+  const Origin broken(failing("b", 1));
+  auto three = route_to({{"a", origins.front().port()}, {"b", broken.port()}, {"c", origins.back().port()}});
+  worker.start(slot, {three});
+  const auto counts = taken(300);
+  EXPECT_GE(counts.at("b"), 3);
+  EXPECT_LE(counts.at("b"), 12) << "as soon as there is something to compare it with";
+}
+
+TEST_F(BalanceTest, D5_OneThatAnswersNothingButErrorsIsLeftInWhereThatIsWanted) {
+  const Origin broken(failing("b", 1));
+  auto three = route_to({{"a", origins.front().port()}, {"b", broken.port()}, {"c", origins.back().port()}});
+  three.balancing.eject_failing = false;
+  worker.start(slot, {three});
+  EXPECT_EQ(taken(90).at("b"), 30);
+}
+
+TEST_F(BalanceTest, D5_OneThatFailsEveryTenthTimeIsLeftOutAfterThree) {
+  const Origin flaky(failing("b", 10));
+  worker.start(slot, {route_to({{"a", origins.front().port()}, {"b", flaky.port()}, {"c", origins.back().port()}})});
+  const auto counts = taken(200);
+  EXPECT_GE(counts.at("b"), 20);
+  EXPECT_LE(counts.at("b"), 45) << "of 67 otherwise";
+}
+
+TEST_F(BalanceTest, D5_WhatFailsEverywhereIsSharedOutAsBefore) {
+  std::list<Origin> all;
+  for (const auto* name : {"a", "b", "c"}) all.emplace_back(failing(name, 1));
+  worker.start(slot, {route_to({{"a", all.front().port()}, {"b", std::next(all.begin())->port()}, {"c", all.back().port()}})});
+  const auto counts = taken(90);
+  for (const auto* name : {"a", "b", "c"}) EXPECT_GE(counts.at(name), 25) << name;
 }
 
 // ---- unix sockets

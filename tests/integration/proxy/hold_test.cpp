@@ -227,6 +227,32 @@ TEST(ProxyHold, R9CountsNobodyWhoWaitsAsARetry) {
   for (auto& client : clients) EXPECT_EQ(client.read_answer().body, "back");
 }
 
+// It dies with twelve requests, of which three may be sent again at once.
+TEST(ProxyHold, R9SendsThoseOverTheBudgetAfterTheOthers) {
+  constexpr int kClients = 12;
+  Slot slot;
+  std::atomic<int> asked = 0, at_once = 0, most = 0;
+  Origin origin([&](OriginConnection& connection) {
+    OriginConnection::Request request;
+    if (!connection.read_request(request)) return;
+    if (asked++ < kClients) {
+      while (asked < kClients) std::this_thread::sleep_for(1ms);
+      return;
+    }
+    const int now = ++at_once;
+    for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {}
+    std::this_thread::sleep_for(30ms);
+    --at_once;
+    connection.answer("alive", "Connection: close\r\n");
+  });
+  WorkerProcess worker;
+  worker.start(slot, {awaited({{"a", origin.port()}})});
+  auto clients = ask(slot, kClients);
+  for (auto& client : clients) EXPECT_EQ(client.read_answer().body, "alive");
+  EXPECT_LE(most, 3);
+  EXPECT_EQ(asked, 2 * kClients);
+}
+
 TEST(ProxyHold, SaysInTheLogHowLongARequestWaited) {
   Slot slot;
   Origin origin(always("ok"));

@@ -68,10 +68,12 @@ TEST(Retry, R6NeverRetriesBeyondTheReplayWindow) {
   EXPECT_EQ(decide_retry(facts), Retry::no);
 }
 
-TEST(Retry, R9StopsReplaysWhenTheBudgetIsSpentButNotFreshConnects) {
+TEST(Retry, R9PutsReplaysOffWhenTheBudgetIsSpentButNotFreshConnects) {
   auto facts = get_that_ended();
   facts.budget_left = false;
-  EXPECT_EQ(decide_retry(facts), Retry::no);
+  EXPECT_EQ(decide_retry(facts), Retry::later);
+  facts.replays = 1;
+  EXPECT_EQ(decide_retry(facts), Retry::no) << "what may not be sent again need not wait";
   facts.end = AttemptEnd::connect_failed;
   EXPECT_EQ(decide_retry(facts), Retry::elsewhere);
 }

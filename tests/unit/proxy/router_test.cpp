@@ -101,6 +101,48 @@ TEST_F(RouterTest, NeverLeavesItselfWithoutATargetByEjectingThem) {
   EXPECT_NE(choose(), choose()) << "both, in turn";
 }
 
+TEST_F(RouterTest, D5_PassesOverATargetThatFailsWhereTheOthersDoNotForLongerEachTime) {
+  const auto three = table(1, {{"a", TargetState::ready}, {"b", TargetState::ready}, {"c", TargetState::ready}});
+  router.swap(three);
+  const auto note = [&](const char* id, bool failed, int times) {
+    const auto match = router.match("h", "/");
+    const auto target = router.targets().at(id);
+    for (int i = 0; i < times; ++i) router.note_outcome(*match->route, *target, failed, std::chrono::seconds(1), now);
+  };
+  const auto passes_over = [&](const std::string& id) {
+    for (int i = 0; i < 6; ++i) {
+      if (choose()->id == id) return false;
+    }
+    return true;
+  };
+  for (const auto* id : {"a", "b", "c"}) note(id, false, 20);
+  note("a", true, 2);
+  EXPECT_FALSE(passes_over("a"));
+  note("a", true, 1);
+  EXPECT_TRUE(passes_over("a"));
+  now += std::chrono::milliseconds(1001);
+  EXPECT_FALSE(passes_over("a")) << "it comes back";
+  note("a", true, 3);
+  now += std::chrono::milliseconds(1900);
+  EXPECT_TRUE(passes_over("a")) << "twice as long";
+  note("b", true, 60);
+  EXPECT_TRUE(passes_over("b")) << "one is left to compare with";
+  note("c", true, 60);
+  EXPECT_FALSE(passes_over("c")) << "and there it ends";
+  now += std::chrono::minutes(2);
+  for (const auto* id : {"a", "b", "c"}) note(id, true, 60);
+  for (const auto* id : {"a", "b", "c"}) EXPECT_FALSE(passes_over(id)) << "what fails everywhere ejects nobody";
+
+  auto not_wanted = three;
+  not_wanted.generation = 2;
+  not_wanted.routes[0].balancing.eject_failing = false;
+  router.swap(not_wanted);
+  now += std::chrono::minutes(2);
+  for (const auto* id : {"b", "c"}) note(id, false, 60);
+  note("a", true, 60);
+  EXPECT_FALSE(passes_over("a"));
+}
+
 TEST_F(RouterTest, GivesTheKeysOfAnEjectedTargetToTheOthersAndBack) {
   auto hashed = table(1, {{"a", TargetState::ready}, {"b", TargetState::ready}, {"c", TargetState::ready}});
   hashed.routes[0].balancing = {Balance::hash, "address", {}};
