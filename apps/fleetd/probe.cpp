@@ -107,7 +107,12 @@ net::Task<ProbeReport> ask_and_wait(asio::io_context& io, ProbeTarget target, st
     }
     auto [error, head] = co_await asio::async_read_until(
         line->socket(), asio::dynamic_buffer(line->heard(), kMaxHead), kHeadEnd, net::use_result);
-    if (!error) co_return report_of(target, *line, head, keeps);
+    if (!error) {
+      auto report = report_of(target, *line, head, keeps);
+      const bool may_be_old = asked && report.outcome != ProbeOutcome::passed && *timeout == Timeout::none;
+      if (!may_be_old) co_return report;
+      continue;
+    }
     line->close();
     if (asked && line->heard().empty() && *timeout == Timeout::none) continue;
     co_return broken(error, *timeout, target.health);
@@ -161,7 +166,10 @@ std::optional<ProbeReport> answer(const ProbeTarget& target, ProbeLine& line) {
   if (!line.hear() && line.heard().empty()) return std::nullopt;
   const auto end = line.heard().find(kHeadEnd);
   if (end == std::string::npos) return std::nullopt;
-  return report_of(target, line, end + kHeadEnd.size(), true);
+  auto report = report_of(target, line, end + kHeadEnd.size(), true);
+  // What a server says as it closes an idle connection, 408 for example, may have come before it was asked.
+  if (report.outcome != ProbeOutcome::passed) return std::nullopt;
+  return report;
 }
 
 }  // namespace fleet

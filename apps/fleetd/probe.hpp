@@ -32,8 +32,9 @@ struct ProbeReport {
 
 // http: a GET that is answered 200..399 in time. tcp: a connection. command: exit code 0. All fail where somebody else
 // listens. `notify` is never probed.
-// `line`: that is to be kept after it, or on which ask() was done; null: the connection is for this probe only. That a kept
-// connection ends before an answer has begun tells nothing: a new one is made.
+// `line`: that is to be kept after it, or on which ask() was done; null: the connection is for this probe only. On one that
+// was kept only an answer that passes counts: its end, or another answer, may have come before it was asked on, so a new one
+// is made.
 net::Task<ProbeReport> probe(net::asio::io_context& io, ProbeTarget target, std::shared_ptr<ProbeLine> line = nullptr);
 
 // The same for http in two halves that do not wait, on a connection that was kept. False: there is none. Nothing: the

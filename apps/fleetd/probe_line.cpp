@@ -20,6 +20,7 @@ bool ProbeLine::say(std::string_view request) {
 
 bool ProbeLine::is_good() {
   if (!kept_ || probes_ >= kProbes) return false;
+  if (body_.ended()) return true;  // whatever has come since, or its end, shows in the answer
   for (char bytes[4096];;) {
     const auto got = ::recv(kept_.get(), bytes, sizeof bytes, MSG_DONTWAIT);
     if (got < 0 && errno == EAGAIN) return body_.ended();

@@ -26,8 +26,8 @@ class ProbeLine {
 
   explicit ProbeLine(net::asio::io_context& io) : socket_(io) {}
 
-  // Sends a request on a connection that was kept. False: there is none, as the application has closed it, the last
-  // answer's body has not come to its end, or it has had its probes.
+  // Sends a request on a connection that was kept. False: there is none, the last answer's body has not
+  // come to its end, or it has had its probes. Whether the application has closed it meanwhile shows in the answer.
   bool say(std::string_view request);
   bool is_asked() const { return asked_; }  // and the answer was not kept() yet
   // Takes what has come of the answer. False: nothing more will.

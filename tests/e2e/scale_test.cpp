@@ -87,8 +87,9 @@ TEST(Scale, TwoHundredInstancesKeepFleetdIdle) {
               static_cast<long long>(took[10].count()), static_cast<long long>(used.count()),
               static_cast<unsigned long long>(rss_kib(fleet.pid())));
   EXPECT_LT(took[10].count(), 20 * kRoom);
-  // Wanted is 1 %. Half of what there is is the kernel's waking of 200 applications a second.
-  EXPECT_LE(used.count(), 200 * kRoom) << "2 % of a processor, health checks included";
+  // Wanted is 1 %, and measured 0.8; half of it is the kernel's waking of 200 applications a second, which a busy machine
+  // makes dearer.
+  EXPECT_LE(used.count(), 150 * kRoom) << "1.5 % of a processor, health checks included";
 }
 
 }  // namespace

@@ -88,6 +88,12 @@ class KeepingServer {
     ::shutdown(listener_.get(), SHUT_RDWR);
     thread_.join();
   }
+  // Says so unasked on the connections that there are, and closes them.
+  void tire_of_waiting(std::string text) {
+    farewell_ = std::move(text);
+    tired_ = true;
+    tired_.wait(true);
+  }
   std::uint16_t port = 0;
   std::atomic<unsigned> connections{0}, ended{0};
 
@@ -95,6 +101,12 @@ class KeepingServer {
   void serve() {
     std::vector<os::Fd> clients;
     while (!stop_) {
+      if (tired_) {
+        for (const auto& client : clients) ::send(client.get(), farewell_.data(), farewell_.size(), MSG_NOSIGNAL);
+        clients.clear();
+        tired_ = false;
+        tired_.notify_all();
+      }
       std::vector<pollfd> fds{{connections < takes_ ? listener_.get() : -1, POLLIN, 0}};
       for (const auto& client : clients) fds.push_back({client.get(), POLLIN, 0});
       if (::poll(fds.data(), fds.size(), 20) <= 0) continue;
@@ -117,6 +129,8 @@ class KeepingServer {
     }
   }
   std::string answer_;
+  std::string farewell_;
+  std::atomic<bool> tired_{false};
   const unsigned takes_;
   const bool closes_;
   const milliseconds thinks_;
@@ -246,6 +260,14 @@ TEST_F(KeptProbes, ThatFailUseANewConnectionNextTime) {
     EXPECT_EQ(ask_again(server), ProbeOutcome::failed);
     EXPECT_EQ(server.connections, i);
   }
+}
+
+TEST_F(KeptProbes, TakeWhatAServerSaysAsItClosesAnIdleConnectionForNoAnswer) {
+  KeepingServer server(ok);
+  ASSERT_EQ(ask_again(server), ProbeOutcome::passed);
+  server.tire_of_waiting("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(ask_again(server), ProbeOutcome::passed) << detail;
+  EXPECT_EQ(server.connections, 2u);
 }
 
 TEST_F(KeptProbes, LeaveNothingOpenOnceTheyAreGivenUp) {

@@ -241,7 +241,9 @@ TEST(ProxyHold, R9SendsThoseOverTheBudgetAfterTheOthers) {
     }
     const int now = ++at_once;
     for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {}
-    std::this_thread::sleep_for(30ms);
+    for (const auto until = std::chrono::steady_clock::now() + 30ms; std::chrono::steady_clock::now() < until;) {
+      std::this_thread::sleep_for(1ms);  // so that those that are sent at once are here at once
+    }
     --at_once;
     connection.answer("alive", "Connection: close\r\n");
   });
