@@ -68,7 +68,8 @@ net::Task<Result<api::PlanView>> Executor::plan_deploy(std::string name, plan::R
                         then,
                         current == releases.end() ? std::nullopt : std::optional(*current),
                         std::move(fetched),
-                        environment};
+                        environment,
+                        lacks_files(*app)};
   co_return planned_view(planned);
 }
 

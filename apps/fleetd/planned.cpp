@@ -59,7 +59,7 @@ std::string build(std::string_view sha256, std::string_view version) {
 }  // namespace
 
 api::PlanView planned_view(const Planned& planned) {
-  const auto& [state, now, then, current, fetched, environment] = planned;
+  const auto& [state, now, then, current, fetched, environment, files_gone] = planned;
   api::PlanView view;
   view.app = state.name;
   if (state.current != 0) view.release = state.current;
@@ -78,6 +78,7 @@ api::PlanView planned_view(const Planned& planned) {
   compare(
       "build", state.current_sha256.empty() ? "" : build(state.current_sha256, current ? current->version : ""),
       build(fetched.sha256, state.current_sha256 == fetched.sha256 && current ? current->version : fetched.version));
+  if (files_gone) compare("files", "gone", "made anew");
   // The first of the instances that serve and differ speaks for all.
   const auto compare_started = [&](const std::string& what, const std::string& will, auto shown_of) {
     for (const auto& instance : state.instances) {

@@ -18,6 +18,7 @@ struct Planned {
   std::optional<Release> current;
   wire::FetchDone fetched;
   std::string environment;  // digest of what new instances would be started with
+  bool files_gone = false;  // of the current release
 };
 
 // Of instances, what they were started with is compared; one that is not known to differ does not.

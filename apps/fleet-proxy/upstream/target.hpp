@@ -106,12 +106,11 @@ class Target : public std::enable_shared_from_this<Target> {
   void discard(Upstream& upstream);
   void close_idle_since(Clock::time_point before);
 
-  // Passive ejection: a target that refuses connections is passed over for a moment; so is one that fails where others do
-  // not, for longer each time. Returns for how long.
+  // Passive ejection: a target that refuses connections is passed over for a moment.
   void connected() { refused_ = 0; }
   void refused(Clock::time_point now, std::chrono::milliseconds ejection);
+  // So is one that fails where others do not, for longer each time; returns for how long.
   std::chrono::milliseconds eject(Clock::time_point now, std::chrono::milliseconds first);
-  Record record;
   bool ejected(Clock::time_point now) const { return now < ejected_until_; }
 
   // It comes to others that take requests already: its slow start begins.
@@ -122,6 +121,7 @@ class Target : public std::enable_shared_from_this<Target> {
   }
   std::int64_t credit = 0;  // of weighted turns
 
+  Record record;       // of how its requests came out
   FiguresPtr figures;  // of its release; shared
   std::uint64_t requests = 0, failed = 0, client_aborted = 0, retried = 0, held = 0;
 

@@ -41,6 +41,12 @@ TEST_F(Plans, OfWhatRunsAlreadyChangeNothing) {
   EXPECT_EQ(view().route, "shop.example.com /");
 }
 
+TEST_F(Plans, OfWhatRunsWithoutItsFilesMakeThemAnew) {
+  const auto view = planned_view({state, app, app, {}, fetched, environment, true});
+  ASSERT_EQ(view.changes.size(), 1u);
+  EXPECT_EQ(view.changes[0].what + ": " + view.changes[0].was + " -> " + view.changes[0].will, "files: gone -> made anew");
+}
+
 TEST_F(Plans, TellWhatDiffers) {
   then = app;
   then->command = {"bin/server", "-v"};
