@@ -21,8 +21,8 @@ std::string plan_text(const api::PlanView& plan, const Style& style) {
   line("route", plan.route);
   line("instances", std::to_string(plan.instances));
   if (plan.changes.empty()) return out + coloured("a deploy would change nothing", Colour::green, style.colour) + "\n";
-  const auto is_build = [](const api::PlannedChange& change) { return change.what == "build"; };
-  const bool same = std::ranges::none_of(plan.changes, is_build);  // of which a deploy has nothing to do
+  const auto is_for_deploy = [](const api::PlannedChange& change) { return change.what == "build" || change.what == "files"; };
+  const bool same = std::ranges::none_of(plan.changes, is_for_deploy);
   out += coloured(same ? "this build runs already; fleetctl restart would change:" : "a deploy would change:",
                   Colour::yellow, style.colour) +
          "\n";

@@ -36,6 +36,12 @@ TEST(PlanText, SaysThatARestartTakesUpWhatIsNotTheBuilds) {
             std::string::npos);
 }
 
+TEST(PlanText, SaysThatADeployMakesFilesAnewThatAreGone) {
+  auto plan = view();
+  plan.changes = {{"files", "gone", "made anew"}};
+  EXPECT_NE(plan_text(plan, {}).find("a deploy would change:\n  files\n    - gone\n    + made anew\n"), std::string::npos);
+}
+
 TEST(PlanText, SaysThatNothingWouldChange) {
   EXPECT_TRUE(plan_text(view(), {}).ends_with("a deploy would change nothing\n"));
 }
