@@ -15,7 +15,8 @@ class ChangedByHand : public ::testing::Test {
  protected:
   void SetUp() override {
     fleet.start();
-    ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+    artifact = fleet.pack({"v1"});
+    ASSERT_TRUE(ended(fleet.ctl({"deploy", artifact}), kDone));
     instances = fleet.instance_pids();
     traffic.emplace(fleet);
     traffic->flow();
@@ -28,6 +29,7 @@ class ChangedByHand : public ::testing::Test {
   std::string shown() const { return fleet.ctl({"status"}).out; }
 
   Fleet fleet;
+  std::string artifact;
   std::optional<Traffic> traffic;
   std::vector<pid_t> instances;
 };
@@ -41,8 +43,8 @@ TEST_F(ChangedByHand, C3_AReleaseThatIsRemovedServesOnAndIsMendedByTheNextDeploy
   traffic->flow();
   EXPECT_EQ(fleet.instance_pids(), instances) << "nobody is started anew for it";
   EXPECT_EQ(fleet.ctl({"restart"}).code, kUsage);
-  const auto artifact = fleet.pack({"v1"});
-  EXPECT_NE(fleet.ctl({"plan", artifact}).out.find("a deploy would change:\n  files\n"), std::string::npos);
+  const auto planned = fleet.ctl({"plan", artifact}).out;
+  EXPECT_NE(planned.find("a deploy would change:\n  files\n"), std::string::npos) << planned;
   EXPECT_TRUE(ended(fleet.ctl({"deploy", "--if-changed", artifact}), kDone));
   EXPECT_EQ(fleet.app().at("release"), 2);
   EXPECT_EQ(fleet.app().at("problem"), "");
