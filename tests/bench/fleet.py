@@ -92,7 +92,9 @@ class Fleet:
         return [pid for pid in ps.descendants(self.process.pid) if ps.program(pid) == program]
 
     def worker_pids(self):
-        found = self.running("fleet-proxy")
+        parent = ps.parents()
+        all_of_them = self.running("fleet-proxy")
+        found = [pid for pid in all_of_them if parent[pid] not in all_of_them]  # the others are their asset servers
         if len(found) < self.workers:
             raise ps.Failed(f"{len(found)} of {self.workers} workers run (fleetd's output: {self.out})")
         return found
@@ -103,8 +105,7 @@ class Fleet:
     def pids(self):
         """All processes whose time counts as the proxy's."""
         parent = ps.parents()
-        workers = self.worker_pids()
-        return [self.process.pid, *workers, *(parent[pid] for pid in workers)]
+        return [self.process.pid, *self.running("fleet-proxy"), *(parent[pid] for pid in self.worker_pids())]
 
     def forget_logs(self):
         for log in (self.folder / "state" / "log").rglob("*"):
