@@ -88,7 +88,6 @@ int TlsStream::fill(std::size_t room) {
   room = std::min(room, incoming.room());
   const ssize_t got = socket_->receive(incoming.bytes.data(), room);
   if (got > 0) {
-    if (static_cast<std::size_t>(got) < room) socket_->drained();
     incoming.end = static_cast<std::size_t>(got);
     return 1;
   }
@@ -124,14 +123,14 @@ bool TlsStream::send_unsent() {
   while (!unsent_.empty() && socket_->writable) {
     const ssize_t sent = socket_->send(unsent_);
     if (sent >= 0) {
-      if (static_cast<std::size_t>(sent) < unsent_.size()) socket_->writable = false;
       unsent_.erase(0, static_cast<std::size_t>(sent));
-    } else if (errno != EINTR) {
-      socket_->writable = false;
-      if (errno != EAGAIN) broken_ = true;
+    } else if (errno != EINTR && errno != EAGAIN) {
+      broken_ = true;
     }
   }
-  return unsent_.empty();
+  if (!unsent_.empty()) return false;
+  std::string().swap(unsent_);
+  return true;
 }
 
 void TlsStream::take_held() {
@@ -158,7 +157,6 @@ void TlsStream::send_records() {
     } while (sent < 0 && errno == EINTR);
     if (sent < 0 && errno != EAGAIN) broken_ = true;
     if (sent > 0) outgoing.begin += static_cast<std::size_t>(sent);
-    if (!outgoing.empty()) socket_->writable = false;
   }
   unsent_.append(outgoing.data());
   if (unsent_.size() > kMaxUnsent) broken_ = true;  // answers to a peer that asks and never reads
@@ -268,11 +266,14 @@ IoResult TlsStream::write(std::string_view bytes) {
 }
 
 void TlsStream::end_output() {
+  socket_->settle();
+  socket_->repeats = false;
+  send_unsent();
   take_held();
   if (!broken_ && SSL_is_init_finished(ssl_)) SSL_shutdown(ssl_);
   send_records();
   ERR_clear_error();
-  ::shutdown(socket_->fd(), SHUT_WR);
+  socket_->end_output();
 }
 
 bool TlsStream::can_read() const {

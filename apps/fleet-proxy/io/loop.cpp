@@ -1,7 +1,6 @@
 #include "io/loop.hpp"
 
-#include <sys/epoll.h>
-
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -30,16 +29,32 @@ void Loop::run() {
     const int count = ::epoll_wait(epoll_.get(), events.data(), kEventsPerRound, patience());
     Clock::update();
     if (count > 0) active_until_ = Clock::now() + kActive;
-    for (int i = 0; i < count; ++i) {
-      auto& event = events[static_cast<std::size_t>(i)];
-      static_cast<Socket*>(event.data.ptr)->on_events(event.events);
+    gathering_.open();
+    for (auto left = std::span(events).first(static_cast<std::size_t>(std::max(count, 0))); !left.empty();) {
+      const auto turns = std::min(left.size(), Gathering::kTurns);
+      give_turns(left.first(turns));
+      left = left.subspan(turns);
     }
     run_all(yielded_);
     tick_if_due();
     run_all(ending_);
+    gathering_.close();
     closed_.clear();
   }
   stopped_ = false;
+}
+
+void Loop::give_turns(std::span<epoll_event> events) {
+  std::array<Socket*, Gathering::kTurns> small;
+  std::size_t count = 0;
+  for (const auto& event : events) {
+    auto* const socket = static_cast<Socket*>(event.data.ptr);
+    if (socket->may_read_ahead(event.events)) small[count++] = socket;
+  }
+  gathering_.read_ahead(std::span(small).first(count));
+  for (const auto& event : events) static_cast<Socket*>(event.data.ptr)->on_events(event.events);
+  gathering_.end_turns();
+  gathering_.write();
 }
 
 int Loop::patience() const {

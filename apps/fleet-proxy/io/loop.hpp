@@ -2,10 +2,14 @@
 // registered once, edge-triggered: what a session needs to know of a socket's readiness it remembers in the socket.
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <boost/intrusive/list.hpp>
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "io/gathering.hpp"
 #include "io/readiness.hpp"
 #include "os/fd.hpp"
 
@@ -71,11 +75,13 @@ class Loop {
   friend class Socket;
   using Jobs = boost::intrusive::list<Deferred, boost::intrusive::constant_time_size<false>>;
 
+  void give_turns(std::span<epoll_event> events);
   int patience() const;  // milliseconds that epoll_wait may take
   static void run_all(Jobs& jobs);
   void tick_if_due();
 
   os::Fd epoll_;
+  Gathering gathering_;
   std::vector<std::unique_ptr<Socket>> closed_;  // kept to the end of the round: events may still name them
   Jobs yielded_, ending_;
   Ticker* ticker_ = nullptr;

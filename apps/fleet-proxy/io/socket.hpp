@@ -34,10 +34,19 @@ class Socket {
   void drained() { readable = ended; }
   // What is sent waits for shutdown(SHUT_WR), to leave in one segment with the end; tcp(7) has it wait 200 ms at most.
   bool corked = false;
+  // What is not sent at the first try comes again, first, at the next one: it may be written together with that of
+  // others (io/gathering.hpp).
+  bool repeats = true;
 
-  // As recv and send, which glibc makes points of cancellation in a program that has a second thread.
+  // As recv and send. They know what is read out, or not to be written for now: `readable` and `writable` are theirs.
   ssize_t receive(char* to, std::size_t room);
   ssize_t send(std::string_view bytes);
+  // It came, and was not received yet.
+  bool has_ahead() const { return !ahead_.empty() || ahead_error_ != 0; }
+  // What send() left with others' is written, as far as it can be.
+  void settle();
+  // No more will be sent.
+  void end_output();
 
   // Told of each event until it is replaced or set to null.
   void set_listener(ReadinessListener* listener) { listener_ = listener; }
@@ -53,14 +62,32 @@ class Socket {
 
  private:
   friend class Loop;
+  friend class Gathering;
   friend struct CloseSocket;
+  // What the last send() left with the others'.
+  enum class Left : std::uint8_t { nothing, bytes, outcome };
+
   void on_events(std::uint32_t events);
+  bool may_read_ahead(std::uint32_t events) const;
+  void came_ahead(const Transfer& read);
+  void keep_ahead();
+  ssize_t take_ahead(char* to, std::size_t room);
+  void wrote(const Transfer& write);
+  void tell_written();
   void retire();
 
   Loop& loop_;
   ReadinessListener* listener_ = nullptr;
   os::Fd fd_;
   const Kind kind_;
+  Left left_ = Left::nothing;
+  bool reads_small_ = false;  // the last that came was small, and all there was
+  bool more_behind_ = false;  // the kernel may have more than what came ahead
+  bool all_written_ = false;
+  int outcome_ = 0;           // as of send; -errno
+  int ahead_error_ = 0;
+  std::string_view ahead_;    // in the round's bytes, or in kept_
+  std::unique_ptr<char[]> kept_;
 };
 
 // Closes it at once. The object goes at the end of the round.

@@ -1,17 +1,12 @@
 #include "io/stream.hpp"
 
-#include <sys/socket.h>
-
 #include <cerrno>
 
 namespace fleet::proxy {
 
 IoResult PlainStream::read(char* to, std::size_t room) {
   const ssize_t got = socket_->receive(to, room);
-  if (got > 0) {
-    if (static_cast<std::size_t>(got) < room) socket_->drained();
-    return {IoStatus::done, static_cast<std::size_t>(got)};
-  }
+  if (got > 0) return {IoStatus::done, static_cast<std::size_t>(got)};
   if (got == 0) return {IoStatus::closed};
   if (errno == EINTR) return {IoStatus::done};
   socket_->readable = false;
@@ -20,15 +15,11 @@ IoResult PlainStream::read(char* to, std::size_t room) {
 
 IoResult PlainStream::write(std::string_view bytes) {
   const ssize_t sent = socket_->send(bytes);
-  if (sent >= 0) {
-    if (static_cast<std::size_t>(sent) < bytes.size()) socket_->writable = false;
-    return {IoStatus::done, static_cast<std::size_t>(sent)};
-  }
+  if (sent >= 0) return {IoStatus::done, static_cast<std::size_t>(sent)};
   if (errno == EINTR) return {IoStatus::done};
-  socket_->writable = false;
   return {errno == EAGAIN ? IoStatus::again : IoStatus::failed};
 }
 
-void PlainStream::end_output() { ::shutdown(socket_->fd(), SHUT_WR); }
+void PlainStream::end_output() { socket_->end_output(); }
 
 }  // namespace fleet::proxy

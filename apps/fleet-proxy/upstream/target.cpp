@@ -47,7 +47,7 @@ constexpr std::chrono::seconds kGoodSpell{60};  // after which a failure is not 
 // R4: an end, or bytes (R12), that the loop has not been told of yet show here.
 bool is_silent(const Socket& socket) {
   char byte = 0;
-  return ::recv(socket.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+  return !socket.has_ahead() && ::recv(socket.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
 }  // namespace

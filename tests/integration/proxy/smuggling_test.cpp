@@ -82,19 +82,26 @@ class ProxySmuggling : public ProxyHttp2 {
   void TearDown() override {
     worker.reset();
     origin.reset();
-    EXPECT_EQ(seen_in_all_, expected_in_all_);
+    EXPECT_GE(seen_in_all_, expected_in_all_);
+    EXPECT_LE(seen_in_all_, expected_in_all_ + perhaps_seen_);
   }
 
   void check(const std::vector<Attempt>& attempts) {
     for (const auto& attempt : attempts) check(attempt);
   }
   // The connection's answer is known; so is what the application has to see of it.
-  void expect_seen(std::vector<std::string> lines) {
-    lines.emplace_back("GET /probe HTTP/1.1");
-    expected_in_all_ += lines.size();
+  enum class Seen : bool { surely, perhaps };
+  void expect_seen(std::vector<std::string> lines, Seen how = Seen::surely) {
+    const std::string probed = "GET /probe HTTP/1.1";
     Client probe(slot.http);
-    EXPECT_EQ(probe.get("/probe").body, lines.back());
-    EXPECT_EQ(lines_of(seen()), lines);
+    EXPECT_EQ(probe.get("/probe").body, probed);
+    expected_in_all_ += 1 + (how == Seen::surely ? lines.size() : 0);
+    perhaps_seen_ += how == Seen::perhaps ? lines.size() : 0;
+    lines.push_back(probed);
+    if (how == Seen::surely) {
+      EXPECT_EQ(lines_of(seen()), lines);
+    }
+    for (const auto& line : lines_of(seen())) EXPECT_EQ(std::ranges::count(lines, line), 1) << line;
   }
   std::vector<Request> seen() {
     const std::lock_guard lock(mutex_);
@@ -147,7 +154,7 @@ class ProxySmuggling : public ProxyHttp2 {
 
   std::mutex mutex_;
   std::vector<Request> seen_;
-  std::size_t seen_in_all_ = 0, expected_in_all_ = 0;
+  std::size_t seen_in_all_ = 0, expected_in_all_ = 0, perhaps_seen_ = 0;
 };
 
 TEST_F(ProxySmuggling, S1_BothKindsOfFraming) {
@@ -518,9 +525,10 @@ TEST_F(ProxySmuggling, S24_DataBehindALengthOf0GoesNowhere) {
   Http2Client client(slot.https);
   const auto stream = client.begin(Http2Client::post("/x", {{"content-length", "0"}}), false);
   client.data(stream, kHidden, true);
-  if (client.answer(stream).status == 0) return expect_seen({});
-  expect_seen({"POST /x HTTP/1.1"});
-  EXPECT_EQ(seen().front().body, "");
+  // The request is whole before its end is seen: it may have gone to the application when the data ends the stream.
+  const bool answered = client.answer(stream).status != 0;
+  expect_seen({"POST /x HTTP/1.1"}, answered ? Seen::surely : Seen::perhaps);
+  for (const auto& request : seen()) EXPECT_EQ(request.body, "");
 }
 
 TEST_F(ProxySmuggling, S24_TrailersFromHttp2FrameNothing) {

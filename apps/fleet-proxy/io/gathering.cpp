@@ -1,0 +1,70 @@
+#include "io/gathering.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "io/socket.hpp"
+
+namespace fleet::proxy {
+
+// Not zeroed: pages that are never used are never there.
+Gathering::Gathering() : stretches_(std::make_unique_for_overwrite<Stretches>()) {}
+
+void Gathering::read_ahead(std::span<Socket* const> sockets) {
+  reading_ = 0;
+  if (!open_ || sockets.size() < 2) return;
+  for (auto* const socket : sockets) {
+    readers_[reading_] = socket;
+    reads_[reading_] = {socket->fd(), Transfer::Way::in, stretches_->in[reading_].data(), kSmall};
+    ++reading_;
+  }
+  batch_.run(std::span(reads_).first(reading_));
+  for (std::size_t i = 0; i < reading_; ++i) readers_[i]->came_ahead(reads_[i]);
+}
+
+void Gathering::end_turns() {
+  for (std::size_t i = 0; i < reading_; ++i) readers_[i]->keep_ahead();
+  reading_ = 0;
+}
+
+bool Gathering::take(Socket& socket, std::string_view bytes) {
+  if (!open_ || writing_ == writers_.size() || bytes.size() > std::min(kSmall, kBytes - used_)) return false;
+  char* const at = stretches_->out.data() + used_;
+  std::memcpy(at, bytes.data(), bytes.size());
+  used_ += bytes.size();
+  writers_[writing_] = &socket;
+  writes_[writing_] = {socket.fd(), Transfer::Way::out, at, bytes.size()};
+  ++writing_;
+  return true;
+}
+
+void Gathering::write() {
+  if (writing_ == 0) return;
+  batch_.run(std::span(writes_).first(writing_));
+  // Those who are told may write more: that goes at once.
+  const auto was_open = std::exchange(open_, false);
+  for (std::size_t i = 0; i < writing_; ++i) writers_[i]->wrote(writes_[i]);
+  for (std::size_t i = 0; i < writing_; ++i) writers_[i]->tell_written();
+  writing_ = used_ = 0;
+  open_ = was_open;
+}
+
+void Gathering::close() {
+  write();
+  open_ = false;
+}
+
+void Gathering::hurry(Socket& socket) {
+  const auto end = writers_.begin() + static_cast<std::ptrdiff_t>(writing_);
+  const auto place = static_cast<std::size_t>(std::find(writers_.begin(), end, &socket) - writers_.begin());
+  if (place == writing_) return;
+  auto& write = writes_[place];
+  batch_.run({&write, 1});
+  socket.wrote(write);
+  --writing_;
+  writers_[place] = writers_[writing_];
+  write = writes_[writing_];
+}
+
+}  // namespace fleet::proxy

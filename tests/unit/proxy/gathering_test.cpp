@@ -1,0 +1,340 @@
+#include "io/gathering.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/stream.hpp"
+#include "os/unix_socket.hpp"
+
+namespace fleet::proxy {
+namespace {
+
+std::string pattern(std::size_t size) {
+  std::string text(size, ' ');
+  for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + i % 23);
+  return text;
+}
+
+std::string all_at(int fd) {
+  std::string all;
+  char part[64 << 10];
+  for (ssize_t got = 0; (got = ::recv(fd, part, sizeof part, MSG_DONTWAIT)) > 0;) all.append(part, static_cast<std::size_t>(got));
+  return all;
+}
+
+// As much as it takes, from behind the loop's back.
+std::size_t fill(int fd) {
+  const std::string much(64 << 10, 'f');
+  std::size_t filled = 0;
+  for (auto size = much.size(); size > 0; size /= 2) {
+    for (ssize_t sent = 0; (sent = ::send(fd, much.data(), size, MSG_DONTWAIT)) > 0;) filled += static_cast<std::size_t>(sent);
+  }
+  return filled;
+}
+
+// ---- the system call
+
+struct Pair {
+  Pair() {
+    auto pair = os::unix_pair();
+    ours = std::move(pair->first), theirs = std::move(pair->second);
+  }
+  os::Fd ours, theirs;
+};
+
+TEST(BatchTest, DoesWhatRecvAndSendWouldEachWithItsOwnOutcome) {
+  std::signal(SIGPIPE, SIG_IGN);
+  Pair has_bytes, silent, ended, takes, full, broken;
+  ASSERT_EQ(::send(has_bytes.theirs.get(), "question", 8, 0), 8);
+  ended.theirs.reset();
+  fill(full.ours.get());
+  broken.theirs.reset();
+  char in[3][16], out[] = "answer";
+  std::array transfers{
+      Transfer{has_bytes.ours.get(), Transfer::Way::in, in[0], sizeof in[0]},
+      Transfer{silent.ours.get(), Transfer::Way::in, in[1], sizeof in[1]},
+      Transfer{ended.ours.get(), Transfer::Way::in, in[2], sizeof in[2]},
+      Transfer{takes.ours.get(), Transfer::Way::out, out, 6},
+      Transfer{full.ours.get(), Transfer::Way::out, out, 6},
+      Transfer{broken.ours.get(), Transfer::Way::out, out, 6},
+      Transfer{-1, Transfer::Way::out, out, 6},
+      Transfer{takes.ours.get(), Transfer::Way::out, out, 6},
+  };
+  const std::array<ssize_t, 8> expected{8, -EAGAIN, 0, 6, -EAGAIN, -EPIPE, -EBADF, 6};
+  Batch batch;
+  for (int times = 0; times < 2; ++times) {  // together, and each alone
+    std::vector<ssize_t> results;
+    if (times == 0) batch.run(transfers);
+    for (auto& transfer : transfers) {
+      if (times == 1) batch.run({&transfer, 1});
+      results.push_back(transfer.result);
+    }
+    EXPECT_EQ(results, std::vector<ssize_t>(expected.begin(), expected.end()));
+    EXPECT_EQ(std::string(in[0], 8), "question");
+    EXPECT_EQ(all_at(takes.theirs.get()), "answeranswer");
+    ASSERT_EQ(::send(has_bytes.theirs.get(), "question", 8, 0), 8);
+  }
+}
+
+TEST(BatchTest, GoesOnForAsLongAsItIsUsed) {
+  Batch batch;
+  std::vector<Pair> pairs(Batch::kMost);
+  for (int times = 0; times < 100; ++times) {  // more than the ring of results holds
+    std::vector<Transfer> transfers;
+    std::string bytes(1, static_cast<char>('a' + times % 26));
+    for (auto& pair : pairs) transfers.push_back({pair.ours.get(), Transfer::Way::out, bytes.data(), 1});
+    batch.run(transfers);
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      ASSERT_EQ(transfers[i].result, 1);
+      ASSERT_EQ(all_at(pairs[i].theirs.get()), bytes);
+    }
+  }
+}
+
+// ---- sockets that are ready at once
+
+struct Peer final : ReadinessListener {
+  explicit Peer(Loop& loop) {
+    stream = std::make_unique<PlainStream>(SocketPtr(new Socket(loop, std::move(pair.ours))));
+    stream->socket().set_listener(this);
+  }
+  void on_ready() override {
+    ++told;
+    if (turn) turn();
+  }
+  void send(std::string_view bytes) {
+    ASSERT_EQ(::send(pair.theirs.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
+  }
+  std::string read(std::size_t room = 64 << 10) {
+    std::string bytes(room, ' ');
+    bytes.resize(stream->read(bytes.data(), room).bytes);
+    return bytes;
+  }
+  std::string read_all() {
+    std::string all;
+    while (stream->can_read()) all += read();
+    return all;
+  }
+  Socket& socket() { return stream->socket(); }
+  std::string received() { return all_at(pair.theirs.get()); }
+
+  Pair pair;
+  std::unique_ptr<PlainStream> stream;
+  int told = 0;
+  std::function<void()> turn;
+};
+
+class Together : public testing::Test {
+ protected:
+  Together() {
+    std::signal(SIGPIPE, SIG_IGN);
+    for (auto* peer : {&a, &b}) {  // both are known for small reads
+      peer->send("hello");
+      round();
+      EXPECT_EQ(peer->read(), "hello");
+      peer->told = 0;
+    }
+  }
+  // One look at the sockets.
+  void round() {
+    spawn(one_turn(), [](std::exception_ptr) {});
+    loop.run();
+  }
+  Task<> one_turn() {
+    co_await loop.yield();
+    loop.stop();
+  }
+
+  const bool possible = Batch().available();
+  Loop loop;
+  Peer a{loop}, b{loop};
+};
+
+TEST_F(Together, AreReadBeforeTheirTurns) {
+  std::string of_a, of_b;
+  a.turn = [&] {
+    EXPECT_EQ(a.socket().has_ahead(), possible);
+    of_a = a.read();
+  };
+  b.turn = [&] {
+    EXPECT_EQ(b.socket().has_ahead(), possible);
+    of_b = b.read();
+  };
+  a.send("for a"), b.send("for b");
+  round();
+  EXPECT_EQ(of_a, "for a");
+  EXPECT_EQ(of_b, "for b");
+  EXPECT_FALSE(a.stream->can_read() || b.stream->can_read());
+  round();
+  EXPECT_EQ(a.told, 1);
+}
+
+TEST_F(Together, WhatATurnLeavesIsThereLater) {
+  a.send("first of a"), b.send("first of b");
+  b.turn = [&] { EXPECT_EQ(b.read(5), "first"); };
+  round();
+  b.turn = nullptr;
+  a.send(", then this"), b.send(", then that");
+  round();
+  EXPECT_EQ(a.read_all(), "first of a, then this");
+  EXPECT_EQ(b.read_all(), " of b, then that");
+  EXPECT_FALSE(a.stream->can_read() || b.stream->can_read());
+}
+
+TEST_F(Together, MoreThanIsReadAheadFollowsIt) {
+  const auto much = pattern(3 * Gathering::kSmall + 5);
+  std::string of_a;
+  a.turn = [&] { of_a = a.read_all(); };
+  a.send(much), b.send("x");
+  round();
+  EXPECT_EQ(of_a, much);
+  // It is not known for small reads any more, until there is one.
+  a.turn = [&] {
+    EXPECT_FALSE(a.socket().has_ahead());
+    of_a = a.read();
+  };
+  a.send("small"), b.read(), b.send("x");
+  round();
+  EXPECT_EQ(of_a, "small");
+}
+
+TEST_F(Together, AnEndBehindBytesIsReadAfterThem) {
+  a.send("last"), b.send("last");
+  a.pair.theirs.reset();
+  round();
+  EXPECT_EQ(a.read(), "last");
+  char byte = 0;
+  EXPECT_TRUE(a.stream->can_read());
+  EXPECT_EQ(a.stream->read(&byte, 1).status, IoStatus::closed);
+}
+
+TEST_F(Together, AreWrittenAfterTheirTurnsAndTold) {
+  int written = 0;
+  for (auto* peer : {&a, &b}) {
+    peer->turn = [&, peer] {
+      if (peer->stream->can_read()) peer->read();
+      const auto sent = peer->stream->write("answer");
+      if (peer->told == 1 && possible) {
+        EXPECT_EQ(sent.status, IoStatus::again);
+        EXPECT_FALSE(peer->stream->can_write());
+        EXPECT_EQ(peer->received(), "");
+      } else {
+        EXPECT_EQ(sent.bytes, 6u);
+        EXPECT_TRUE(peer->stream->can_write());
+        ++written;
+      }
+    };
+    peer->send("x");
+  }
+  round();
+  EXPECT_EQ(written, 2);
+  EXPECT_EQ(a.received(), "answer");
+  EXPECT_EQ(b.received(), "answer");
+}
+
+TEST_F(Together, WhatIsAddedMeanwhileComesAfterIt) {
+  a.turn = [&] {
+    if (a.told > 1) return;
+    a.read();
+    a.stream->write("answer");
+  };
+  a.send("x"), b.send("x");
+  round();
+  if (!possible) GTEST_SKIP() << "no io_submit here";
+  EXPECT_EQ(a.told, 2);
+  EXPECT_EQ(a.stream->write("answer and more").bytes, 6u);
+  EXPECT_TRUE(a.stream->can_write()) << "nothing else will say so";
+  EXPECT_EQ(a.stream->write(" and more").bytes, 9u);
+  EXPECT_EQ(a.received(), "answer and more");
+}
+
+TEST_F(Together, WhatAFullSocketDoesNotTakeIsTriedWhenItDoes) {
+  fill(a.socket().fd());
+  a.turn = [&] {
+    if (a.told == 1) a.read(), a.stream->write("answer");
+  };
+  a.send("x"), b.send("x");
+  round(), round();
+  EXPECT_EQ(a.told, 1);
+  EXPECT_FALSE(a.stream->can_write());
+  a.received();
+  round();
+  EXPECT_EQ(a.told, 2);
+  EXPECT_EQ(a.stream->write("answer").bytes, 6u);
+  EXPECT_EQ(a.received(), "answer");
+}
+
+TEST_F(Together, ABrokenSocketIsTold) {
+  a.turn = [&] {
+    if (a.told > 1) return;
+    a.read();
+    ::shutdown(a.socket().fd(), SHUT_WR);
+    a.stream->write("answer");
+  };
+  a.send("x"), b.send("x");
+  round();
+  EXPECT_EQ(a.stream->write("answer").status, IoStatus::failed);
+  EXPECT_FALSE(a.stream->can_write());
+  EXPECT_EQ(a.told, possible ? 2 : 1);
+}
+
+TEST_F(Together, AnEndComesAfterTheBytes) {
+  a.turn = [&] {
+    a.read();
+    a.stream->write("answer");
+    a.stream->end_output();
+    EXPECT_EQ(a.received(), "answer");
+  };
+  b.turn = [&] {
+    b.stream->write("answer");
+    b.stream.reset();
+  };
+  a.send("x"), b.send("x");
+  round();
+  EXPECT_EQ(b.received(), "answer");
+  char byte = 0;
+  EXPECT_EQ(::recv(a.pair.theirs.get(), &byte, 1, MSG_DONTWAIT), 0);
+}
+
+TEST_F(Together, OnlyWhatIsSmallWaitsAndOnlyWhatComesAgain) {
+  const auto much = pattern(Gathering::kSmall + 1);
+  a.turn = [&] {
+    a.read();
+    EXPECT_EQ(a.stream->write(much).bytes, much.size());
+  };
+  b.turn = [&] {
+    b.read();
+    b.socket().repeats = false;
+    EXPECT_EQ(b.stream->write("once").bytes, 4u);
+  };
+  a.send("x"), b.send("x");
+  round();
+  EXPECT_EQ(a.told + b.told, 2);
+  EXPECT_EQ(a.received(), much);
+  EXPECT_EQ(b.received(), "once");
+}
+
+TEST_F(Together, MayBeMoreThanAreWrittenAtOnce) {
+  std::vector<std::unique_ptr<Peer>> peers;
+  for (std::size_t i = 0; i < 3 * Batch::kMost; ++i) {
+    auto& peer = *peers.emplace_back(std::make_unique<Peer>(loop));
+    peer.turn = [&peer] {
+      if (peer.stream->can_read()) peer.read();
+      if (peer.told <= 2) peer.stream->write("answer");
+    };
+    peer.send("x");
+  }
+  round(), round();
+  for (auto& peer : peers) EXPECT_EQ(peer->received(), "answer");
+}
+
+}  // namespace
+}  // namespace fleet::proxy
