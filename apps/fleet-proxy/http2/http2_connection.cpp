@@ -40,6 +40,7 @@ struct Http2Events {
 
   static int on_begin_frame(nghttp2_session* session, const nghttp2_frame_hd* head, void* user) {
     auto& self = of(user);
+    self.to_send_ = nghttp2_session_get_outbound_queue_size(session);
     bool carries = head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_CONTINUATION ||
                    head->type == NGHTTP2_RST_STREAM;  // counted elsewhere
     if (head->type == NGHTTP2_DATA) carries = head->length > 0 || (head->flags & NGHTTP2_FLAG_END_STREAM) != 0;
@@ -84,8 +85,12 @@ struct Http2Events {
   }
 
   static int on_frame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
-    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     auto& self = of(user);
+    if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
+      // RFC 9113 §6.9.2. nghttp2 resets the streams whose windows overflow, and has more to send than its ACK.
+      self.overflow_ |= nghttp2_session_get_outbound_queue_size(session) > self.to_send_ + 1;
+    }
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     auto* stream = stream_of(session, frame->hd.stream_id);
     if (!stream) return 0;
     const bool begins = frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
@@ -234,6 +239,7 @@ void Http2Connection::feed(std::string_view bytes) {
   for (const auto id : std::exchange(refused_, {})) {
     nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
   }
+  if (overflow_) end_with(NGHTTP2_FLOW_CONTROL_ERROR);
   const auto found = heads_.read(bytes);
   if (found.error != NGHTTP2_NO_ERROR) end_with(found.error);
   for (auto unknown = found.unknown; unknown > 0; --unknown) {

@@ -78,11 +78,13 @@ class Http2Connection final : Deferred {
   std::optional<Clock::time_point> last_goaway_at_;  // W5
   std::vector<std::int32_t> refused_;  // streams that began too late, to be told so
   Http2FrameHeads heads_;
+  std::size_t to_send_ = 0;  // frames, when the one that is coming in began
   unsigned running_ = 0;    // streams with an exchange
   bool begun_any_ = false;  // a request came
   bool ended_ = false;      // the client sends no more
   bool broken_ = false;     // nothing can be sent any more
   bool refusing_ = false;   // streams that begin now are refused
+  bool overflow_ = false;   // SETTINGS made a window overflow
   bool leaving_ = false;    // all is said; what it still sends is not heard
 };
 

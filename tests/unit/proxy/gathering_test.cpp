@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "io/stream.hpp"
+#include "one_round.hpp"
 #include "os/unix_socket.hpp"
 
 namespace fleet::proxy {
@@ -143,15 +144,7 @@ class Together : public testing::Test {
       peer->told = 0;
     }
   }
-  // One look at the sockets.
-  void round() {
-    spawn(one_turn(), [](std::exception_ptr) {});
-    loop.run();
-  }
-  Task<> one_turn() {
-    co_await loop.yield();
-    loop.stop();
-  }
+  void round() { one_round(loop); }
 
   const bool possible = Batch().available();
   Loop loop;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "io/stream.hpp"
+#include "one_round.hpp"
 #include "os/unix_socket.hpp"
 
 namespace fleet::proxy {
@@ -179,15 +180,7 @@ class Rounds : public testing::Test {
     stream = std::make_unique<PlainStream>(SocketPtr(new Socket(loop, std::move(pair->second))));
     stream->socket().set_listener(&ear);
   }
-  // One look at the sockets.
-  void round() {
-    spawn(one_turn(), [](std::exception_ptr) {});
-    loop.run();
-  }
-  Task<> one_turn() {
-    co_await loop.yield();
-    loop.stop();
-  }
+  void round() { one_round(loop); }
   void send(std::string_view bytes) { ASSERT_EQ(::send(theirs.get(), bytes.data(), bytes.size(), 0), ssize_t(bytes.size())); }
   std::string read() {
     char bytes[100];

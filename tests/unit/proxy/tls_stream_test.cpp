@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "one_round.hpp"
 #include "os/unix_socket.hpp"
 #include "support/certificates/certificates.hpp"
 
@@ -46,15 +47,7 @@ class TlsStreamTest : public testing::TestWithParam<int> {
     SSL_CTX_free(context_);
   }
 
-  // One look at the sockets.
-  void round() {
-    spawn(one_turn(), [](std::exception_ptr) {});
-    loop.run();
-  }
-  Task<> one_turn() {
-    co_await loop.yield();
-    loop.stop();
-  }
+  void round() { one_round(loop); }
   void shake() {
     bool done = false;
     for (int i = 0; i < 10 && !done; ++i) {
