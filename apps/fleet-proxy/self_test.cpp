@@ -18,7 +18,7 @@ Task<Result<>> self_test(Proxy& proxy, Door& door) {
   const auto until = Clock::now() + std::chrono::seconds(5);
   deadline.set(until);
   ours.socket().set_listener(&wakeup);
-  ours.socket().repeats = false;
+  ours.socket().send_at_once();
   const std::string request = "GET " + std::string(kSelfTestPath) + " HTTP/1.1\r\nHost: self\r\n\r\n";
   if (ours.write(request).bytes != request.size()) co_return fail("self test: request not taken");
   std::string answer;

@@ -162,15 +162,23 @@ net::Task<std::map<std::string, FoundShim>> Daemon::find_shims() {
 net::Task<> Daemon::adopt_workers(std::map<std::string, FoundShim>& found) {
   for (const auto& id : workers_found(paths_)) {
     const auto shim = found.find(id);
+    const bool has_shim = shim != found.end();
     std::optional<Shim> dialled;
-    if (shim != found.end()) {
-      if (shim->second.status.state != wire::ShimState::running) continue;
+    if (has_shim) {
+      if (shim->second.status.state != wire::ShimState::running) {
+        ::unlink(paths_.worker_socket(id).c_str());
+        continue;
+      }
       if (auto again = Shim::dial(io_, paths_, id)) dialled = std::move(*again);
     }
     const auto adopted = co_await workers_.adopt(id, std::move(dialled));
-    if (adopted && shim != found.end()) found.erase(shim);
-    if (!adopted && adopted.error().kind == ErrorKind::unreachable) ::unlink(paths_.worker_socket(id).c_str());
-    else if (!adopted) spdlog::warn("worker not adopted: {}", adopted.error().text);
+    if (adopted) {
+      if (has_shim) found.erase(shim);
+      continue;
+    }
+    const bool unreachable = adopted.error().kind == ErrorKind::unreachable;
+    if (!unreachable) spdlog::warn("worker not adopted: {}", adopted.error().text);
+    if (unreachable || has_shim) ::unlink(paths_.worker_socket(id).c_str());  // its shim is told to end it
   }
 }
 

@@ -1,6 +1,9 @@
 // Nothing dies with anything else, and after any crash the next start finishes or undoes what was under way.
+#include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 
+#include <filesystem>
 #include <random>
 
 #include "expect.hpp"
@@ -133,7 +136,7 @@ TEST(Recovery, KillsAtRandomMomentsWhileDeploysLoopLoseNothing) {
   Traffic traffic(fleet);
   traffic.flow();
   std::minstd_rand random(7);
-  for (int round = 1; round <= 12; ++round) {
+  for (unsigned round = 1; round <= times(12); ++round) {
     const auto version = "v" + std::to_string(round);
     const auto id = fleet.begin_deploy(fleet.pack({version}));
     pause_for(milliseconds(random() % 250));
@@ -259,6 +262,28 @@ TEST(Recovery, AKilledWorkerIsReplacedAndNoConnectionIsRefused) {
   const auto after = fleet.worker_pids();
   EXPECT_EQ(std::ranges::count(after, before[0]), 0);
   EXPECT_EQ(std::ranges::count(after, before[1]), 1);
+}
+
+TEST(Recovery, AWorkerThatEndsWhileFleetdIsAwayIsReplacedAndLeavesNothing) {
+  Fleet fleet;
+  fleet.start();
+  ASSERT_TRUE(ended(fleet.deploy({"v1"}), kDone));
+  const auto worker = fleet.worker_pids().at(0);
+  fleet.kill();
+  const os::Fd ends(static_cast<int>(::syscall(SYS_pidfd_open, worker, 0)));
+  ASSERT_TRUE(ends);
+  ::kill(worker, SIGKILL);
+  pollfd end{ends.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&end, 1, 5000), 1);
+  fleet.start();
+  EXPECT_TRUE(eventually(milliseconds(5000), [&] { return fleet.worker_pids().size() == 2; }));
+  EXPECT_TRUE(serves(fleet, "v1"));
+  const auto entries = [&](const std::string& folder) {
+    const std::filesystem::directory_iterator all(fleet.root() + "/run/" + folder);
+    return std::ranges::distance(all);
+  };
+  EXPECT_TRUE(eventually(milliseconds(5000), [&] { return entries("worker") == 2 && entries("shim") == 4; }))
+      << entries("worker") << " and " << entries("shim");
 }
 
 TEST(Recovery, ASecondFleetdIsRefusedAndHarmless) {

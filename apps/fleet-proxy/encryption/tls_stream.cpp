@@ -165,10 +165,11 @@ void TlsStream::send_records() {
 
 // Why OpenSSL got no further.
 IoResult TlsStream::trouble() {
-  send_records();  // an alert, perhaps
+  send_records();
   if (!broken_ && SSL_want_read(ssl_) && BIO_should_retry(SSL_get_rbio(ssl_))) return {IoStatus::again};
   const bool closed = !broken_ && (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0;
   if (!closed) broken_ = true;
+  socket_->settle();  // an alert, perhaps
   ERR_clear_error();
   return {closed ? IoStatus::closed : IoStatus::failed};
 }
@@ -266,8 +267,7 @@ IoResult TlsStream::write(std::string_view bytes) {
 }
 
 void TlsStream::end_output() {
-  socket_->settle();
-  socket_->repeats = false;
+  socket_->send_at_once();
   send_unsent();
   take_held();
   if (!broken_ && SSL_is_init_finished(ssl_)) SSL_shutdown(ssl_);

@@ -67,7 +67,7 @@ void Http1Client::begin_tunnel(const http::ResponseHead& head) {
   upload_.begin(http::Framing{BodyKind::until_close, 0, false});
   tunnel_ = true;
   keep_ = false;
-  peer.stream->socket().repeats = false;  // a Close frame may come in between (D7)
+  peer.stream->socket().send_at_once();  // a Close frame may come in between (D7)
 }
 
 std::size_t Http1Client::write_now(std::string_view bytes) {

@@ -418,6 +418,7 @@ bool Http2Connection::discard_input() {
 }
 
 Task<> Http2Connection::say_goodbye() {
+  peer_.stream->socket().send_at_once();
   for (auto& stream : streams_) {
     if (!peer_.cut) stream.close(true);  // else its exchange may still have a last word
     wake_soon(stream);

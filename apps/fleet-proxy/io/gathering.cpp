@@ -56,15 +56,21 @@ void Gathering::close() {
 }
 
 void Gathering::hurry(Socket& socket) {
-  const auto end = writers_.begin() + static_cast<std::ptrdiff_t>(writing_);
-  const auto place = static_cast<std::size_t>(std::find(writers_.begin(), end, &socket) - writers_.begin());
-  if (place == writing_) return;
-  auto& write = writes_[place];
+  auto& write = writes_[place_of(socket)];
   batch_.run({&write, 1});
   socket.wrote(write);
+  forget(socket);
+}
+
+void Gathering::forget(Socket& socket) {
+  const auto place = place_of(socket);
   --writing_;
   writers_[place] = writers_[writing_];
-  write = writes_[writing_];
+  writes_[place] = writes_[writing_];
+}
+
+std::size_t Gathering::place_of(const Socket& socket) const {
+  return static_cast<std::size_t>(std::ranges::find(writers_, &socket) - writers_.begin());
 }
 
 }  // namespace fleet::proxy

@@ -33,8 +33,9 @@ class Gathering {
 
   // Copies them. False: they are to be written at once.
   bool take(Socket& socket, std::string_view bytes);
-  // Writes what this socket left, now.
+  // Writes what this socket left, now; or does not write it at all.
   void hurry(Socket& socket);
+  void forget(Socket& socket);
 
  private:
   static constexpr std::size_t kBytes = 16 * kSmall;  // of all that wait to be written
@@ -42,6 +43,8 @@ class Gathering {
     std::array<std::array<char, kSmall>, kTurns> in;
     std::array<char, kBytes> out;
   };
+
+  std::size_t place_of(const Socket& socket) const;
 
   Batch batch_;
   bool open_ = false;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace fleet::proxy {
@@ -62,10 +63,14 @@ void Socket::came_ahead(const Transfer& read) {
 
 void Socket::keep_ahead() {
   if (ahead_.empty() || !is_open()) return;
-  auto kept = std::make_unique_for_overwrite<char[]>(ahead_.size());
-  std::memcpy(kept.get(), ahead_.data(), ahead_.size());
-  ahead_ = {kept.get(), ahead_.size()};
-  kept_ = std::move(kept);
+  kept_.reset(new (std::nothrow) char[ahead_.size()]);
+  if (!kept_) {
+    ahead_ = {};
+    ahead_error_ = ENOMEM;
+    return;
+  }
+  std::memcpy(kept_.get(), ahead_.data(), ahead_.size());
+  ahead_ = {kept_.get(), ahead_.size()};
 }
 
 ssize_t Socket::take_ahead(char* to, std::size_t room) {
@@ -107,7 +112,7 @@ ssize_t Socket::send(std::string_view bytes) {
       errno = -outcome_;
       return -1;
   }
-  if (repeats && !corked && loop_.gathering_.take(*this, bytes)) {
+  if (!at_once_ && !corked && loop_.gathering_.take(*this, bytes)) {
     left_ = Left::bytes;
     writable = false;
     errno = EAGAIN;
@@ -134,6 +139,11 @@ void Socket::settle() {
   if (left_ == Left::bytes) loop_.gathering_.hurry(*this);
 }
 
+void Socket::send_at_once() {
+  settle();
+  at_once_ = true;
+}
+
 void Socket::end_output() {
   settle();
   ::shutdown(fd(), SHUT_WR);
@@ -156,7 +166,7 @@ os::Fd Socket::release() {
 }
 
 void Socket::close() {
-  settle();
+  if (std::exchange(left_, Left::nothing) == Left::bytes) loop_.gathering_.forget(*this);
   if (kind_ == Kind::listener) release();
   listener_ = nullptr;
   fd_.reset();

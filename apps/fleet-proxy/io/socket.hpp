@@ -34,13 +34,12 @@ class Socket {
   void drained() { readable = ended; }
   // What is sent waits for shutdown(SHUT_WR), to leave in one segment with the end; tcp(7) has it wait 200 ms at most.
   bool corked = false;
-  // What is not sent at the first try comes again, first, at the next one: it may be written together with that of
-  // others (io/gathering.hpp).
-  bool repeats = true;
-
   // As recv and send. They know what is read out, or not to be written for now: `readable` and `writable` are theirs.
+  // What send() did not take must come again, first: it may be written together with that of others (io/gathering.hpp).
   ssize_t receive(char* to, std::size_t room);
   ssize_t send(std::string_view bytes);
+  // From here on nothing waits for others.
+  void send_at_once();
   // It came, and was not received yet.
   bool has_ahead() const { return !ahead_.empty() || ahead_error_ != 0; }
   // What send() left with others' is written, as far as it can be.
@@ -56,6 +55,7 @@ class Socket {
 
   // Gives up the descriptor without ending what it stands for.
   os::Fd release();
+  // What was to be tried again is not sent: those who send know it unsent (R1).
   void close();
   // Closes with a reset: what the peer has not read yet is lost to it.
   void abort();
@@ -84,6 +84,7 @@ class Socket {
   bool reads_small_ = false;  // the last that came was small, and all there was
   bool more_behind_ = false;  // the kernel may have more than what came ahead
   bool all_written_ = false;
+  bool at_once_ = false;
   int outcome_ = 0;           // as of send; -errno
   int ahead_error_ = 0;
   std::string_view ahead_;    // in the round's bytes, or in kept_
