@@ -169,7 +169,8 @@ IoResult TlsStream::trouble() {
   if (!broken_ && SSL_want_read(ssl_) && BIO_should_retry(SSL_get_rbio(ssl_))) return {IoStatus::again};
   const bool closed = !broken_ && (SSL_get_shutdown(ssl_) & SSL_RECEIVED_SHUTDOWN) != 0;
   if (!closed) broken_ = true;
-  socket_->settle();  // an alert, perhaps
+  socket_->send_at_once();  // an alert, perhaps
+  send_unsent();
   ERR_clear_error();
   return {closed ? IoStatus::closed : IoStatus::failed};
 }

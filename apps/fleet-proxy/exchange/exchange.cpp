@@ -106,6 +106,7 @@ Task<Exchange::Outcome> Exchange::run() {
       co_return co_await answer_own(answer, false);
     }
     const auto standing = co_await attempt();
+    if (upstream_) attempt_sent_ += upstream_->stream.socket().sent_untold();  // R1
     if (standing == Standing::complete) {
       ++claim_->target().requests;
       recycle_upstream();

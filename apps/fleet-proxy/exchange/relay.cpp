@@ -154,6 +154,12 @@ bool Exchange::read_upstream() {
   const auto got = upstream_->stream.read(to, up_in_.room_at_end());
   switch (got.status) {
     case IoStatus::done:
+      // R12: no answer to what was not asked yet, but left over from a former one.
+      if (got.bytes > 0 && upstream_->reused() && attempt_sent_ == 0 && !tunnel_) {
+        upstream_keeps_ = false;
+        fail_attempt(AttemptEnd::closed);
+        return true;
+      }
       up_in_.committed(got.bytes);
       answer_begun_ |= got.bytes != 0;
       upstream_active_ = now_;
@@ -315,6 +321,7 @@ void Exchange::begin_tunnel(const http::ResponseHead& head) {
   if (protocol && http::iequals(protocol->value, "websocket")) frames_.emplace();
   upload_ = Upload::running;
   upstream_keeps_ = false;
+  upstream_->stream.socket().send_at_once();  // a last message may be followed by an end that is none
   request_kept_ = false;
   status_ = head.status;
   first_byte_ = now_;
@@ -472,6 +479,8 @@ Exchange::Standing Exchange::on_time(Clock::time_point now) {
     head = {100, "Continue", 1, {}, {}};
     client_.interim(head);
   }
+  const auto& client_socket = client_.peer.stream->socket();
+  if (client_socket.has_left() || (upstream_ && upstream_->stream.socket().has_left())) return Standing::going_on;
   if (waits_for_client() && now >= client_active_ + proxy_.limits.client_idle) {
     // A byte may have come in this very moment.
     return step() || client_reads_on() ? Standing::going_on : Standing::client_silent;

@@ -327,7 +327,9 @@ void Http2Connection::pump() {
     if (size <= 0) break;
     unqueued_ = text(bytes, static_cast<std::size_t>(size));
   }
-  if (out_.size() > before) write_soon();
+  if (out_.size() == before) return;
+  if (before == 0) written_at_ = Clock::now();  // it is waited for from here
+  write_soon();
 }
 
 // True when some of it went out.

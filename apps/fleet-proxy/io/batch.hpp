@@ -1,7 +1,7 @@
 // Small reads and writes of many sockets in one system call: io_submit(2), the kernel's native AIO, which does on a
-// non-blocking socket what recv and send would, one after the other, before it returns. At 128 bytes it is the call that
-// costs, not what it does (DESIGN §6). Not io_uring: what that is asked to do is not seen by seccomp, while this only reads
-// and writes descriptors that are open.
+// non-blocking socket what recv and send would, one after the other, before it returns. Of a request of 128 bytes
+// the calls cost more than what they do. Not io_uring: what that is asked to do is not seen by seccomp, while this only
+// reads and writes descriptors that are open.
 #pragma once
 
 #include <linux/aio_abi.h>
@@ -26,12 +26,13 @@ class Batch {
  public:
   static constexpr std::size_t kMost = 64;  // transfers at once
 
-  Batch();
+  // `shares_calls`: false makes a call for each, as where the kernel has nothing else.
+  explicit Batch(bool shares_calls = true);
   ~Batch();
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 
-  // Whether the kernel has it, and lets us (fs.aio-max-nr). Otherwise run() makes a call for each.
+  // Whether the kernel has it, and lets us (fs.aio-max-nr).
   bool available() const { return ring_ != nullptr; }
 
   // Does them all, in order; SIGPIPE must be ignored. At most kMost.

@@ -9,7 +9,7 @@
 namespace fleet::proxy {
 
 // Not zeroed: pages that are never used are never there.
-Gathering::Gathering() : stretches_(std::make_unique_for_overwrite<Stretches>()) {}
+Gathering::Gathering(bool shares_calls) : batch_(shares_calls), stretches_(std::make_unique_for_overwrite<Stretches>()) {}
 
 void Gathering::read_ahead(std::span<Socket* const> sockets) {
   reading_ = 0;

@@ -20,7 +20,7 @@ class Gathering {
   static constexpr std::size_t kTurns = 32;    // sessions that have their turns between two writes
   static constexpr std::size_t kSmall = 4096;  // bytes of one socket
 
-  Gathering();
+  explicit Gathering(bool shares_calls);
 
   // From here to the last write() sockets may leave their bytes.
   void open() { open_ = batch_.available(); }

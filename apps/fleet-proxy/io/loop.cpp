@@ -15,7 +15,7 @@ constexpr std::chrono::seconds kActive{10};  // after the last event ticks go on
 
 }  // namespace
 
-Loop::Loop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+Loop::Loop(bool shares_calls) : epoll_(::epoll_create1(EPOLL_CLOEXEC)), gathering_(shares_calls) {
   if (!epoll_) throw std::system_error(errno, std::generic_category(), "cannot make an epoll descriptor");
   Clock::update();
   next_tick_ = active_until_ = Clock::now();

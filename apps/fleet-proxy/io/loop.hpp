@@ -38,7 +38,7 @@ class Ticker {
 
 class Loop {
  public:
-  Loop();
+  explicit Loop(bool shares_calls = true);  // see Batch
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;

@@ -106,7 +106,7 @@ ssize_t Socket::send(std::string_view bytes) {
     case Left::bytes: errno = EAGAIN; return -1;
     case Left::outcome:
       left_ = Left::nothing;
-      writable = all_written_;
+      writable = all_written_ || outcome_ == -EINTR;
       if (outcome_ >= 0 && static_cast<std::size_t>(outcome_) > bytes.size()) outcome_ = -EPROTO;
       if (outcome_ >= 0) return outcome_;
       errno = -outcome_;

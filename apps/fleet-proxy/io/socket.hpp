@@ -42,6 +42,10 @@ class Socket {
   void send_at_once();
   // It came, and was not received yet.
   bool has_ahead() const { return !ahead_.empty() || ahead_error_ != 0; }
+  // It waits for those of others.
+  bool has_left() const { return left_ == Left::bytes; }
+  // Bytes that were written meanwhile, of which the next send() will tell.
+  std::size_t sent_untold() const { return left_ == Left::outcome && outcome_ > 0 ? static_cast<std::size_t>(outcome_) : 0; }
   // What send() left with others' is written, as far as it can be.
   void settle();
   // No more will be sent.

@@ -47,7 +47,7 @@ constexpr std::chrono::seconds kGoodSpell{60};  // after which a failure is not 
 // R4: an end, or bytes (R12), that the loop has not been told of yet show here.
 bool is_silent(const Socket& socket) {
   char byte = 0;
-  return !socket.has_ahead() && ::recv(socket.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+  return ::recv(socket.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
 }  // namespace
@@ -123,7 +123,7 @@ std::unique_ptr<Upstream> Target::take_idle(Clock::time_point now, std::chrono::
     auto upstream = std::move(idle_.back());
     idle_.pop_back();
     auto& socket = upstream->stream.socket();
-    if ((certain || idle_for > kMoment) && !is_silent(socket)) continue;
+    if (socket.has_ahead() || ((certain || idle_for > kMoment) && !is_silent(socket))) continue;
     socket.set_listener(nullptr);
     return upstream;
   }
@@ -131,7 +131,8 @@ std::unique_ptr<Upstream> Target::take_idle(Clock::time_point now, std::chrono::
 }
 
 void Target::give_back(std::unique_ptr<Upstream> upstream, Clock::time_point now) {
-  if (!takes_requests() || upstream->stream.socket().readable) return;
+  const auto& socket = upstream->stream.socket();
+  if (!takes_requests() || socket.readable || socket.has_ahead()) return;
   // Those that were busy at once a moment ago will be again: connecting anew costs more than all else of a request.
   if (idle_.size() >= std::max(Limits::kPoolSize, busiest_)) idle_.erase(idle_.begin());
   upstream->idle_since = now;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <latch>
 #include <list>
+#include <thread>
 
 #include "http2_fixture.hpp"
 
@@ -113,6 +114,23 @@ TEST_F(ProxyHttp2Limits, S26_AWindowThatStaysClosed) {
   EXPECT_FALSE(answer.ended);
   EXPECT_TRUE(answer.reset.has_value());
   EXPECT_EQ(worker->stats_of("a").in_flight, 0u);
+}
+
+TEST_F(ProxyHttp2Limits, T_AnAnswerAfterALongSilenceEndsNoOtherStream) {
+  serve(
+      [](OriginConnection& connection) {
+        OriginConnection::Request request;
+        while (connection.read_request(request)) {
+          const auto at = Now::now() + (request.line().contains("/soon") ? 500ms : 800ms);
+          while (Now::now() < at) std::this_thread::sleep_for(5ms);
+          connection.answer("ok");
+        }
+      },
+      {"--timeout", "client-idle=300"});
+  Http2Client client(slot.https);
+  const auto soon = client.begin(Http2Client::get("/soon")), later = client.begin(Http2Client::get("/later"));
+  EXPECT_EQ(client.answer(soon).status, 200);
+  EXPECT_EQ(client.answer(later).status, 200);
 }
 
 TEST_F(ProxyHttp2Limits, T_RefusesMoreThan100StreamsAtOnce) {
