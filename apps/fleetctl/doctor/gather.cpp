@@ -176,9 +176,13 @@ void look_at_users(Facts& facts) {
 }
 
 // "0::/system.slice/fleetd.service/supervisor" -> "fleetd.service"
-std::string unit_of(const std::string& cgroup) {
-  for (const auto& part : fs::path(cgroup.substr(0, cgroup.find('\n')))) {
-    if (part.extension() == ".service") return part.string();
+// By /proc/PID/cgroup: a line for each hierarchy there is.
+std::string unit_of(const std::string& cgroups) {
+  std::istringstream lines(cgroups);
+  for (std::string line; std::getline(lines, line);) {
+    for (const auto& part : fs::path(line)) {
+      if (part.extension() == ".service") return part.string();
+    }
   }
   return {};
 }
