@@ -12,15 +12,8 @@
 #include <random>
 #include <set>
 
-#include "api/public_url.hpp"
-#include "app_file.hpp"
-#include "core/signal_names.hpp"
-#include "fetch_job.hpp"
-#include "hooks.hpp"
 #include "os/dirs.hpp"
-#include "probe.hpp"
 #include "rebuild.hpp"
-#include "secrets.hpp"
 #include "views.hpp"
 
 namespace fleet {
@@ -31,14 +24,6 @@ using namespace std::chrono_literals;
 constexpr std::size_t kEventsKept = 10'000, kEventsPruned = 1'000;  // pruned after so many new ones
 constexpr auto kSaveRetry = 1s;
 constexpr milliseconds kBetweenLooks{200};  // at what no event tells of
-constexpr auto kTold = 10s;  // in which every worker has a table, or a successor that has
-
-// Of the clock that all processes of the machine share, until it is booted again.
-milliseconds machine_time() {
-  return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch());
-}
-
-int stop_signal(const AppConfig& config) { return parse_signal(config.drain.stop_signal).value_or(SIGTERM); }
 
 bool port_is_free(std::uint16_t port) {
   const os::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -50,13 +35,6 @@ bool port_is_free(std::uint16_t port) {
   const int on = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   return fd && ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-}
-
-Result<> make_folders(const Paths& paths, const AppConfig& app) {
-  auto confined = confinement_of(app.run);
-  auto made = confined ? paths.make_for_app(app.name, confined->as) : Result<>(std::unexpected(confined.error()));
-  if (!made) return std::unexpected(std::move(made.error()).in("app \"" + app.name + "\""));
-  return {};
 }
 
 // Not configured, and nothing of it is left but its record: numbers are never used twice, and when it is configured
@@ -134,6 +112,10 @@ Result<std::unique_ptr<Executor>> Executor::load(World world, const Config& conf
   return self;
 }
 
+milliseconds Executor::machine_time() {
+  return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now().time_since_epoch());
+}
+
 // ---- the beginning and the end -------------------------------------------------------------------------------------
 
 net::Task<> Executor::wait_settled() {
@@ -157,118 +139,11 @@ net::Task<> Executor::stop_all() {
     for (const auto& name : row) {
       const auto& app = *find(name);
       hang_up(app);
-      for (const auto& instance : app.state.instances) {
-        instances_.stop(instance.id, stop_signal(app.config), app.config.drain.stop_timeout);
-      }
+      for (const auto& instance : app.state.instances) stop(app, instance.id);
       if (app.state.rollout && !app.state.rollout->hooks.empty()) instances_.stop(app.state.rollout->hooks.back().id, SIGKILL, 0ms);
     }
     co_await instances_.wait_ended({row.begin(), row.end()});
   }
-}
-
-// ---- requests ------------------------------------------------------------------------------------------------------
-
-// As it may be given to the planner: with its number, and what is known of the release.
-Result<plan::Request> Executor::admitted(App& app, plan::Request request) {
-  const auto& name = app.state.name;
-  if (!app.configured) return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
-  if (!app.problem.empty()) make_place(app);
-  if (!app.problem.empty()) return fail(ErrorKind::usage, app.problem);
-  auto may = plan::admit(app.state, request, [&](std::uint64_t release) { return release_kept(name, release); });
-  if (!may && may.error().kind == ErrorKind::busy) may.error().text += ", since " + since(app.state.rollout->began);
-  TRYV(std::move(may));
-  if (request.kind != plan::RolloutKind::deploy) {
-    const auto target = request.kind == plan::RolloutKind::restart ? app.state.current
-                        : request.release != 0                     ? request.release
-                                                                   : app.state.previous;
-    TRY(const auto releases, world_.store.releases(name));
-    const auto known = std::ranges::find(releases, target, &Release::number);
-    if (known != releases.end()) {
-      request.sha256 = known->sha256;
-      request.url = known->url;
-    }
-  }
-  if (request.kind == plan::RolloutKind::deploy && lacks_files(app)) {
-    request.anew = true;
-    request.known_etag.clear();
-  }
-  request.deployment = next_deployment_++;
-  spdlog::info("deployment asked for id={} app={} kind={} by=\"{}\"", request.deployment, name, fleet::name(request.kind),
-               request.requested_by);
-  world_.tasks.spawn(begin_receipt(name, request.deployment));
-  return request;
-}
-
-Result<api::DeploymentId> Executor::request(const std::string& name, plan::Request asked) {
-  App* app = find(name);
-  if (!app) return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
-  if (closing_) return fail(ErrorKind::unreachable, "fleetd is shutting down");
-  TRY(const auto request, admitted(*app, std::move(asked)));
-  working_ = true;
-  auto done = process(*app, request);
-  working_ = false;
-  work();
-  if (!done) return std::unexpected(std::move(done.error()).in("cannot record the deployment"));
-  return request.deployment;
-}
-
-Result<> Executor::abort(api::DeploymentId id, const std::string& requested_by) {
-  for (auto& [name, app] : apps_) {
-    if (!app->state.rollout || app->state.rollout->deployment != id) continue;
-    TRYV(plan::admit_abort(app->state));
-    feed(name, plan::Abort{requested_by});
-    return {};
-  }
-  TRY(const auto record, world_.store.deployment(id));
-  if (!record) return fail(ErrorKind::not_found, "there is no deployment " + std::to_string(id));
-  return fail(ErrorKind::usage, "deployment " + std::to_string(id) + " is over");
-}
-
-net::Task<Result<>> Executor::hold(std::string name, milliseconds at_most, std::string requested_by) {
-  App* app = find(name);
-  if (!app || !app->configured) co_return fail(ErrorKind::not_found, "no app \"" + name + "\" is configured");
-  if (closing_) co_return fail(ErrorKind::unreachable, "fleetd is shutting down");
-  plan::Event event = plan::Unhold{"asked for by " + requested_by};
-  if (at_most.count() > 0) event = plan::Hold{machine_time() + at_most, std::move(requested_by)};
-  working_ = true;
-  auto done = process(*app, event);
-  working_ = false;
-  work();
-  if (!done) co_return std::unexpected(std::move(done.error()).in("cannot record it"));
-  const auto generation = generation_;
-  const auto until = std::chrono::steady_clock::now() + kTold;
-  while (world_.workers.acked() < generation && std::chrono::steady_clock::now() < until && !closing_) {
-    net::Timer pause(world_.io, milliseconds(5));
-    (void)co_await pause.async_wait(net::use_result);
-  }
-  if (world_.workers.acked() < generation) co_return fail(ErrorKind::unreachable, "not all workers have confirmed it");
-  co_return Result<>();
-}
-
-Result<> Executor::configure(const Config& config) {
-  for (const auto& wanted : config.apps) TRYV(make_folders(world_.paths, wanted));
-  config_ = config;
-  for (auto& [name, app] : apps_) {
-    const bool stays = std::ranges::any_of(config.apps, [&](const AppConfig& a) { return a.name == name; });
-    if (stays || !app->configured) continue;
-    app->configured = false;
-    feed(name, plan::Removed{});
-  }
-  for (const auto& wanted : config.apps) {
-    auto& app = apps_[wanted.name];
-    if (!app) {
-      app = std::make_unique<App>();
-      app->state.name = wanted.name;
-      app->fetcher = std::make_unique<Fetcher>(world_.io, world_.tasks, world_.paths);
-    }
-    const bool same = app->configured && app->config == wanted;
-    app->config = wanted;
-    app->configured = true;
-    app->problem.clear();
-    merge(*app);
-    if (!same) feed(wanted.name, plan::Configured{});
-  }
-  return {};
 }
 
 // ---- the loop ------------------------------------------------------------------------------------------------------
@@ -488,181 +363,6 @@ net::Task<> Executor::tick() {
     wake_.expires_after(next - now);
     (void)co_await wake_.async_wait(net::use_result);
   }
-}
-
-// ---- actions -------------------------------------------------------------------------------------------------------
-
-void Executor::perform(App& app, const plan::Action& action) {
-  const auto& name = app.state.name;
-  const auto instance = [&](const std::string& id) {
-    return std::ranges::find(app.state.instances, id, &plan::Instance::id);
-  };
-  const auto visit = [&](const auto& a) {
-    using A = std::decay_t<decltype(a)>;
-    if constexpr (std::is_same_v<A, plan::Fetch>) {
-      do_action(app, a);
-    } else if constexpr (std::is_same_v<A, plan::CancelFetch>) {
-      app.fetcher->cancel();
-    } else if constexpr (std::is_same_v<A, plan::DiscardRelease>) {
-      discard_release(name, a.release);
-    } else if constexpr (std::is_same_v<A, plan::Start>) {
-      const auto found = instance(a.instance);
-      if (found != app.state.instances.end()) start(app, *found);
-    } else if constexpr (std::is_same_v<A, plan::Probe>) {
-      const auto found = instance(a.instance);
-      if (found != app.state.instances.end()) begin_probe(app, *found);
-    } else if constexpr (std::is_same_v<A, plan::Stop>) {
-      if (instance(a.instance) == app.state.instances.end()) instances_.stop(a.instance, SIGKILL, 0ms);  // a hook
-      else instances_.stop(a.instance, stop_signal(app.config), app.config.drain.stop_timeout);
-    } else if constexpr (std::is_same_v<A, plan::RunHook>) {
-      if (app.state.rollout) instances_.run_hook(name, config_of(app, a.release), hook_setting(app.state, a, version_of(app, app.state.rollout->release)));
-    } else if constexpr (std::is_same_v<A, plan::DropHook>) {
-      instances_.drop(a.id);
-    } else if constexpr (std::is_same_v<A, plan::Forget>) {
-      instances_.forget(a.instance);
-    } else if constexpr (std::is_same_v<A, plan::Publish>) {
-      world_.workers.publish(table());
-    } else if constexpr (std::is_same_v<A, plan::Report>) {
-      spdlog::info("{} app={} {}", fleet::name(a.kind), name, a.message);
-    } else if constexpr (std::is_same_v<A, plan::Finish>) {
-      spdlog::info("{}", summary(name, a.rollout));
-      if (a.rollout.outcome == plan::Outcome::changed) {
-        retain(app);
-        prune_instance_logs(app);
-      }
-    } else if constexpr (std::is_same_v<A, plan::KeepRelease>) {
-      app.retained.insert(a.release);  // on record with the state
-    } else {
-      static_assert(std::is_same_v<A, plan::Blame>);  // likewise
-    }
-  };
-  std::visit(visit, action);
-}
-
-// Its folders, with their owners. What keeps them from being made, a user that this machine lacks for example, is this
-// app's trouble alone.
-void Executor::make_place(App& app) {
-  const auto made = make_folders(world_.paths, app.config);
-  app.problem = made ? "" : made.error().text;
-  if (!made) spdlog::error("cannot start anything of {}", app.problem);
-}
-
-void Executor::start(App& app, const plan::Instance& instance) {
-  if (!app.problem.empty()) make_place(app);
-  const bool has_address = instance.port != 0 || !instance.socket.empty();
-  if (app.problem.empty() && has_address) {
-    return instances_.start(app.state.name, config_of(app, instance.release), instance);
-  }
-  plan::Ended ended;
-  ended.instance = instance.id;
-  ended.how = "could not be started: " + app.problem;
-  if (app.problem.empty()) {
-    ended.how += "no free port between " + std::to_string(config_.port_first) + " and " +
-                 std::to_string(config_.port_last) + " (see [fleet] ports)";
-  }
-  feed(app.state.name, std::move(ended));
-}
-
-std::string Executor::version_of(const App& app, std::uint64_t release) {
-  const auto releases = world_.store.releases(app.state.name);
-  if (!releases) return "";
-  const auto found = std::ranges::find(*releases, release, &Release::number);
-  return found == releases->end() ? "" : found->version;
-}
-
-void Executor::merge(App& app) {
-  app.merged.clear();
-  for (const auto& [release, build] : app.builds) app.merged.emplace(release, merged(app.config, build));
-}
-
-const AppConfig& Executor::config_of(const App& app, std::uint64_t release) {
-  const auto found = app.merged.find(release);
-  return found == app.merged.end() ? app.config : found->second;
-}
-
-Result<> Executor::take_app_file(App& app, std::uint64_t release) {
-  TRY(auto build, read_app_file(world_.paths.release(app.state.name, release), app.config.listen));
-  app.builds.erase(release);
-  if (build != BuildConfig()) app.builds[release] = std::move(build);
-  merge(app);
-  if (!config_of(app, release).command.empty()) return {};
-  return fail(ErrorKind::verify, no_command(app.state.name));
-}
-
-// All but where it goes.
-Result<wire::FetchJob> Executor::job_for(const App& app, const plan::Fetch& fetch) {
-  TRY(auto job, fetch_job(app.config.fetch, fetch.url));
-  TRYV(confine_fetch(config_, fetch.remote, job));
-  job.known = known_builds(app);
-  job.sha256 = fetch.sha256;
-  job.known_etag = fetch.known_etag;
-  if (!fetch.force) job.version = version_of(app, app.state.current);
-  return job;
-}
-
-void Executor::do_action(App& app, const plan::Fetch& fetch) {
-  app.fetched = {};
-  const auto name = app.state.name;
-  auto job = job_for(app, fetch);
-  if (!job) return feed(name, plan::FetchFailed{ErrorKind::fetch, job.error().text});
-  job->destination = world_.paths.release(name, fetch.release);
-  app.fetcher->start(
-      std::move(*job),
-      [this, name](const wire::FetchProgress& progress) {
-        App* mine = find(name);
-        if (!mine || !mine->state.rollout) return;
-        const auto running = mine->running.find(mine->state.rollout->deployment);
-        if (running == mine->running.end()) return;
-        auto& view = running->second.view;
-        view.progress = show_progress(progress);
-        world_.events.publish(progress_event(name, view.id, *view.progress));
-      },
-      [this, name, release = fetch.release](Result<wire::FetchDone> done) {
-        App* mine = find(name);
-        if (!mine) return;
-        if (!done) return feed(name, plan::FetchFailed{done.error().kind, done.error().text});
-        if (!done->unchanged) {
-          if (auto taken = take_app_file(*mine, release); !taken) {
-            discard_release(name, release);
-            return feed(name, plan::FetchFailed{taken.error().kind, taken.error().text});
-          }
-        }
-        mine->fetched = *done;
-        feed(name, plan::Fetched{done->sha256, done->unchanged});
-      });
-}
-
-Result<ProbeTarget> Executor::probe_target(const AppConfig& config, const plan::Instance& instance) const {
-  ProbeTarget target;
-  target.health = config.health;
-  target.port = instance.port;
-  target.socket = instance.socket;
-  target.host = config.hosts.empty() || config.hosts.front().starts_with('*') ? "localhost" : config.hosts.front();
-  const bool starts = instance.phase == plan::InstancePhase::warming || instance.phase == plan::InstancePhase::warm;
-  if (starts && instance.port != 0) {
-    TRY(const auto confined, confinement_of(config.run));
-    const auto user = confined.as ? confined.as->uid : ::geteuid();
-    if (user != 0) target.owners = {0, user};  // one that begins as root may listen as anybody
-  }
-  if (config.health.kind == HealthKind::command) {
-    TRY(target.launch, check_of(world_.paths, config, instance));
-  }
-  return target;
-}
-
-void Executor::begin_probe(const App& app, const plan::Instance& instance) {
-  auto target = probe_target(config_of(app, instance.release), instance);
-  const bool in_rotation = instance.phase == plan::InstancePhase::ready;
-  if (target) return probes_.begin(app.state.name, instance.id, std::move(*target), in_rotation);
-  feed(app.state.name, plan::Probed{instance.id, plan::ProbeOutcome::failed, target.error().text});
-}
-
-// Before anything is done to those that have left rotation: a server that is to stop may wait for its connections to end.
-void Executor::hang_up(const App& app) {
-  probes_.hang_up(app.state.name, [&](const std::string& id) {
-    const auto instance = std::ranges::find(app.state.instances, id, &plan::Instance::id);
-    return !closing_ && instance != app.state.instances.end() && instance->phase == plan::InstancePhase::ready;
-  });
 }
 
 // ---- what others ask and tell --------------------------------------------------------------------------------------

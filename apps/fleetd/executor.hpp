@@ -101,6 +101,8 @@ class Executor {
 
  private:
   explicit Executor(World world);
+  // Of the clock that all processes of the machine share, until it is booted again.
+  static milliseconds machine_time();
   void feed(const std::string& app, plan::Event event);
   void work();
   bool follow_up();
@@ -121,6 +123,8 @@ class Executor {
   Result<> save_releases(const App& app, const plan::Step& step);
   Result<> note_deployed(const App& app, const plan::Rollout& rollout);
   void start(App& app, const plan::Instance& instance);
+  void stop(const App& app, const std::string& instance);
+  Result<> make_folders(const AppConfig& app) const;
   void make_place(App& app);
   std::uint64_t cut_off(const plan::AppState& before, const plan::AppState& next) const;
   DeploymentRecord record_of(const App& app, const plan::Rollout& rollout, const plan::AppState& next) const;
