@@ -26,8 +26,12 @@ class Systemd : public ::testing::Test {
                  log, log);
     ASSERT_TRUE(eventually(milliseconds(30000), [&] {
       const auto state = ctl({"is-system-running"}).out;
-      return state == "running\n" || state == "degraded\n";
+      return state == "running\n" || state == "degraded\n" || !boot->running();
     })) << read_whole(log);
+    if (!boot->running()) {
+      boot.reset();
+      GTEST_SKIP() << "no systemd of its own can be booted here: " << read_whole(log);
+    }
   }
   void TearDown() override {
     if (!boot) return;
