@@ -134,7 +134,7 @@ Result<Confinement> confinement_of(const RunConfig& run) {
   }
   confined.no_new_privileges = true;
   confined.memory_max = run.memory_max;
-  confined.processes_max = run.processes_max;
+  if (!run.user.empty()) confined.processes_max = run.processes_max;  // else it would be of fleetd's own, too
   confined.open_files = run.open_files;
   if (run.private_tmp) TRYV(check_mounts("private_tmp"));
   if (run.read_only) TRYV(check_mounts("read_only"));

@@ -70,6 +70,9 @@ std::string own_cgroups(const Config& config) {
                kept(has.memory), kept(has.processes), has.cpu ? "the cgroup's" : "nobody's", own.why.empty() ? "" : ": ", own.why);
   for (const auto& app : config.apps) {
     if (app.run.cpu_max != 0 && !has.cpu) spdlog::warn("cpu_max has no effect without a cgroup's cpu controller app={}", app.name);
+    if (app.run.processes_max != 0 && !has.processes && app.run.user.empty()) {
+      spdlog::warn("pids_max has no effect without a cgroup's pids controller or a user of the app's own app={}", app.name);
+    }
   }
   return own.folder;
 }

@@ -194,14 +194,12 @@ void check_app(const AppConfig& app, const Config& config, const Node& table, Cl
   for (const auto& [name, source] : app.secrets) {
     if (app.env.contains(name)) context.in("secrets").problem(child(table, "secrets").where(name), name + " is in env already");
   }
-  const auto needs_user = [&](const char* key) { context.in(key).problem(table.where(key), "needs user, too"); };
   // The folder of its socket would be the app's, and what stands there could lead the proxy, which is root, anywhere.
   if (app.listen == Listens::unix_ && !app.run.user.empty()) {
     context.in("listen").problem(table.where("listen"), "\"unix\" is not for an app with a user of its own");
   }
   const bool names_user = !app.run.user.empty() || table.find("user") != nullptr;
-  if (!names_user && !app.run.group.empty()) needs_user("group");
-  if (!names_user && app.run.processes_max != 0) needs_user("pids_max");
+  if (!names_user && !app.run.group.empty()) context.in("group").problem(table.where("group"), "needs user, too");
   const auto hidden = [](const std::string& dir) { return dir.starts_with("/tmp/") || dir.starts_with("/var/tmp/"); };
   if (app.run.private_tmp && (hidden(config.state_dir) || hidden(config.run_dir))) {
     context.in("private_tmp").problem(table.where("private_tmp"), "would hide state_dir or run_dir, which must not be in /tmp or /var/tmp then");

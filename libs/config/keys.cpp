@@ -358,7 +358,8 @@ const Keys<AppConfig>& app_keys() {
                        "memory of each process (RLIMIT_DATA); what it asks for beyond, it does not get. Not set: as fleetd.")),
       within(kRun, key("pids_max", &RunConfig::processes_max, Integer{0, 4'194'304},
                        "Processes and threads of an instance. Without a cgroup whose pids controller is fleetd's: of the "
-                       "app's user, in all its instances (RLIMIT_NPROC). Needs user. 0: as fleetd.")),
+                       "app's user, in all its instances (RLIMIT_NPROC); one without user then has none, of which fleetd "
+                       "warns. 0: as fleetd.")),
       within(kRun, key("cpu_max", &RunConfig::cpu_max, Cores{},
                        "Cores that an instance with all its processes may keep busy, as 1.5. Has no effect without a cgroup "
                        "whose cpu controller is fleetd's, of which fleetd then warns.")),

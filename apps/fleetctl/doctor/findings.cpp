@@ -235,7 +235,13 @@ void judge_cgroup(const Facts& facts, Findings& out) {
   for (const auto* controller : {"memory", "pids", "cpu"}) {
     if (std::ranges::find(facts.cgroup->controllers, controller) == facts.cgroup->controllers.end()) missing.emplace_back(controller);
   }
-  if (!missing.empty()) return out.push_back(warn("cgroup", facts.cgroup->folder + " lacks " + joined(missing), mend));
+  if (!missing.empty()) {
+    const auto delegate = facts.unit_settings.find("Delegate");
+    const bool asked_for = delegate != facts.unit_settings.end() && delegate->second == "yes";
+    out.push_back(warn("cgroup", facts.cgroup->folder + " lacks " + joined(missing),
+                       asked_for ? "boot with cgroups of version 2 alone (systemd.unified_cgroup_hierarchy=1)" : mend));
+    return;
+  }
   out.push_back(fine("cgroup", facts.cgroup->folder + ", with memory, pids and cpu"));
 }
 

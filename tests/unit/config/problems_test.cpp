@@ -105,6 +105,7 @@ const Case kCases[] = {
      "3:17: app \"shop\": command: unknown placeholder {port} (known: {data_dir} {instance} {release} "},
     {"PlaceholderSocketWithoutOne", "[app.shop]\ncommand = [\"x\", \"{socket}\"]",
      "2:17: app \"shop\": command: unknown placeholder {socket} (known: {data_dir} {instance} {port} "},
+    {"GroupWithoutUser", APP "pids_max = 9\ngroup = \"daemon\"", "4:9: app \"shop\": group: needs user, too"},
     {"ListenName", APP "listen = \"udp\"", "3:10: app \"shop\": listen: \"udp\" is not one of \"tcp\", \"unix\""},
     {"BalanceName", APP "balance = \"random\"", "3:11: app \"shop\": balance: \"random\" is not one of \"least-in-"},
     {"BalanceByHashOfNothing", APP "balance = \"hash\"", "3:11: app \"shop\": balance: \"hash\" needs hash_by, too"},
