@@ -224,6 +224,7 @@ void Worker::on_tick() {
   if (++ticks_ % 10 != 0) return;
   trim_memory();
   trim_blocks();
+  loop_.trim();
   proxy_.router.close_idle_since(now - proxy_.limits.pool_idle);
   report_drained();
   if (last_stats_ != stats()) send_stats();

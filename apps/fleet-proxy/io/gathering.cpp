@@ -1,5 +1,7 @@
 #include "io/gathering.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -14,6 +16,7 @@ Gathering::Gathering(bool shares_calls) : batch_(shares_calls), stretches_(std::
 void Gathering::read_ahead(std::span<Socket* const> sockets) {
   reading_ = 0;
   if (!open_ || sockets.size() < 2) return;
+  touched_ = used_lately_ = true;
   for (auto* const socket : sockets) {
     readers_[reading_] = socket;
     reads_[reading_] = {socket->fd(), Transfer::Way::in, stretches_->in[reading_].data(), kSmall};
@@ -30,6 +33,7 @@ void Gathering::end_turns() {
 
 bool Gathering::take(Socket& socket, std::string_view bytes) {
   if (!open_ || writing_ == writers_.size() || bytes.size() > std::min(kSmall, kBytes - used_)) return false;
+  touched_ = used_lately_ = true;
   char* const at = stretches_->out.data() + used_;
   std::memcpy(at, bytes.data(), bytes.size());
   used_ += bytes.size();
@@ -67,6 +71,11 @@ void Gathering::forget(Socket& socket) {
   --writing_;
   writers_[place] = writers_[writing_];
   writes_[place] = writes_[writing_];
+}
+
+void Gathering::trim() {
+  if (reading_ > 0 || writing_ > 0 || std::exchange(used_lately_, false) || !std::exchange(touched_, false)) return;
+  ::madvise(stretches_.get(), sizeof(Stretches), MADV_DONTNEED);
 }
 
 std::size_t Gathering::place_of(const Socket& socket) const {

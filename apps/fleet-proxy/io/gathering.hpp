@@ -37,9 +37,12 @@ class Gathering {
   void hurry(Socket& socket);
   void forget(Socket& socket);
 
+  // Gives the kernel back the memory for all this, if it was not used since the last call.
+  void trim();
+
  private:
   static constexpr std::size_t kBytes = 16 * kSmall;  // of all that wait to be written
-  struct Stretches {
+  struct alignas(4096) Stretches {
     std::array<std::array<char, kSmall>, kTurns> in;
     std::array<char, kBytes> out;
   };
@@ -48,6 +51,7 @@ class Gathering {
 
   Batch batch_;
   bool open_ = false;
+  bool touched_ = false, used_lately_ = false;  // pages of `stretches_`
   std::array<Socket*, kTurns> readers_{};
   std::array<Socket*, Batch::kMost> writers_{};
   std::array<Transfer, Batch::kMost> reads_{}, writes_{};

@@ -47,6 +47,7 @@ class Loop {
   void run();
   void stop() { stopped_ = true; }
   void set_ticker(Ticker* ticker) { ticker_ = ticker; }
+  void trim() { gathering_.trim(); }
 
   Watchdog watchdog;
 

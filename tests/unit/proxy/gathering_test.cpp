@@ -310,6 +310,24 @@ TEST_P(Together, WhatWasWrittenIsKnownBeforeItIsTold) {
   EXPECT_EQ(a.socket().sent_untold(), 0u);
 }
 
+TEST_P(Together, GiveMemoryBackAndTakeItAgain) {
+  for (int times = 0; times < 3; ++times) {
+    std::string of_a;
+    a.turn = [&] {
+      if (a.stream->can_read()) of_a = a.read();
+      loop.trim(), loop.trim();  // not what is in use
+      if (a.stream->write("answer").status == IoStatus::done) a.turn = nullptr;
+      loop.trim(), loop.trim();
+    };
+    a.send("for a"), b.send("for b");
+    round();
+    EXPECT_EQ(of_a, "for a");
+    EXPECT_EQ(a.received(), "answer");
+    EXPECT_EQ(b.read(), "for b");
+    loop.trim(), loop.trim();
+  }
+}
+
 TEST_P(Together, NothingLeavesThatIsNotKnownToHaveLeft) {
   bool left = true;
   a.turn = [&] {
