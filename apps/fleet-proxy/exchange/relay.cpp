@@ -479,6 +479,7 @@ Exchange::Standing Exchange::on_time(Clock::time_point now) {
     head = {100, "Continue", 1, {}, {}};
     client_.interim(head);
   }
+  // Bytes that are written at the end of this turn are not waited for.
   const auto& client_socket = client_.peer.stream->socket();
   if (client_socket.has_left() || (upstream_ && upstream_->stream.socket().has_left())) return Standing::going_on;
   if (waits_for_client() && now >= client_active_ + proxy_.limits.client_idle) {

@@ -149,7 +149,7 @@ void Socket::end_output() {
   ::shutdown(fd(), SHUT_WR);
 }
 
-// ----
+// ---- the descriptor
 
 void Socket::mute(bool muted) {
   epoll_event event{};

@@ -175,8 +175,7 @@ void look_at_users(Facts& facts) {
   }
 }
 
-// "0::/system.slice/fleetd.service/supervisor" -> "fleetd.service"
-// By /proc/PID/cgroup: a line for each hierarchy there is.
+// Of /proc/PID/cgroup, with a line for each hierarchy: "0::/system.slice/fleetd.service/supervisor" -> "fleetd.service"
 std::string unit_of(const std::string& cgroups) {
   std::istringstream lines(cgroups);
   for (std::string line; std::getline(lines, line);) {
